@@ -1,9 +1,10 @@
 """The request of the dialect `llamacpp`: `POST /completion`.
 
-`n_predict` -1 is what the context leaves, `seed` -1 a generated one. An optional member that is null has its default.
+`n_predict` -1 is what the context leaves, `seed` -1 a generated one; a bias of false excludes a token.
+An optional member that is null has its default.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -21,6 +22,7 @@ from rollout_conformance.contracts.worker.wire_types import (
 MOST_ALTERNATIVES = 100
 
 Part = Count | NotEmpty
+Bias = tuple[Count, Annotated[bool, Field(strict=True)] | Number]
 
 
 class CompletionRequest(Request):
@@ -36,7 +38,10 @@ class CompletionRequest(Request):
     seed: Annotated[AnySeed, default(-1)] = -1
     stop: OneOrMoreTexts = Field(default_factory=list)
     ignore_eos: Flag = False
+    logit_bias: Annotated[list[Bias], default([])] = Field(default_factory=list)
     stream: Flag = False
+    grammar: Annotated[str, default("")] = ""
+    json_schema: dict[str, Any] | None = None
     n_probs: Annotated[Count, Field(le=MOST_ALTERNATIVES), default(0)] = 0
     return_tokens: Flag = False
     cache_prompt: Annotated[bool, Field(strict=True), default(True)] = True

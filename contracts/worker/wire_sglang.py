@@ -27,6 +27,7 @@ MOST_ALTERNATIVES = 100
 class SamplingParams(Request):
     n: Annotated[Literal[1], default(1)] = 1
     max_new_tokens: Annotated[Integer, Field(ge=1), default(USUAL_TOKENS)] = USUAL_TOKENS
+    min_new_tokens: Annotated[Count, default(0)] = 0
     temperature: Annotated[Number, Field(ge=0), default(1.0)] = 1.0
     top_p: Annotated[Number, Field(gt=0, le=1), default(1.0)] = 1.0
     top_k: Annotated[Integer, Field(ge=-1), default(-1)] = -1
@@ -37,6 +38,9 @@ class SamplingParams(Request):
     stop_token_ids: Annotated[list[Count], default([])] = Field(default_factory=list)
     ignore_eos: Flag = False
     no_stop_trim: Flag = False
+    regex: str | None = None
+    ebnf: str | None = None
+    json_schema: str | None = None
 
 
 class GenerateRequest(Request):

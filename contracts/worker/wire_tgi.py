@@ -3,7 +3,7 @@
 An optional parameter that is null has its default.
 """
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -13,6 +13,11 @@ from rollout_conformance.contracts.worker.wire_types import Count, Flag, NotEmpt
 USUAL_TOKENS = 100
 MOST_STOPS = 4
 MOST_ALTERNATIVES = 5
+
+
+class Grammar(Request):
+    type: Literal["json", "regex"]
+    value: Any
 
 
 class Parameters(Request):
@@ -26,6 +31,7 @@ class Parameters(Request):
     repetition_penalty: Annotated[Number, Field(gt=0), default(1.0)] = 1.0
     seed: Seed | None = None
     stop: Annotated[list[NotEmpty], Field(max_length=MOST_STOPS), default([])] = Field(default_factory=list)
+    grammar: Grammar | None = None
     details: Flag = False
     decoder_input_details: Flag = False
     return_full_text: Flag = False

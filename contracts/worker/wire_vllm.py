@@ -37,6 +37,8 @@ class SamplingParams(Request):
     stop: OneOrMoreTexts = Field(default_factory=list)
     stop_token_ids: Annotated[list[Count], default([])] = Field(default_factory=list)
     ignore_eos: Flag = False
+    min_tokens: Annotated[Count, default(0)] = 0
+    logit_bias: Annotated[dict[Annotated[int, Field(ge=0)], Number], default({})] = Field(default_factory=dict)
     include_stop_str_in_output: Flag = False
     logprobs: Annotated[Count, Field(le=MOST_LOGPROBS)] | None = None
     prompt_logprobs: Annotated[Count, Field(le=MOST_LOGPROBS)] | None = None

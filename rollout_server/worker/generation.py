@@ -4,10 +4,12 @@ logits: the scheduler lets the model read for all jobs at once."""
 from collections.abc import Iterator
 from time import monotonic
 
-from rollout_conformance.rollout_server.worker import sampler
+import numpy as np
+
+from rollout_conformance.rollout_server.worker import choices, sampler
 from rollout_conformance.rollout_server.worker.jobs import Ended, EndReason, Event, Job, Prefilled, Ranking, Token
 from rollout_conformance.rollout_server.worker.model import Logits, Model, Read
-from rollout_conformance.rollout_server.worker.sampler import Sampler
+from rollout_conformance.rollout_server.worker.sampler import EXCLUDED, Sampler
 from rollout_conformance.rollout_server.worker.text_assembly import TextAssembly
 from rollout_conformance.rollout_server.worker.vocabulary import Vocabulary
 
@@ -26,6 +28,7 @@ class Generation:
         self._text = TextAssembly(job.stop, keep_stop=job.keep_stop, keep_invalid=job.keep_invalid)
         self._scores: list[Ranking] = []
         self._last: int | None = None
+        self._written = b""
         self._began = monotonic()
 
     @property
@@ -63,10 +66,11 @@ class Generation:
         ]
 
     def _next_token(self, logits: Logits) -> Iterator[Event]:
-        id = self._sampler.choose(logits)
+        id = self._sampler.choose(self._continuing(logits))
         self._sampler.saw([id])
         self._last = id
         scored, top = sampler.score(logits, id, self.job.alternatives)
+        self._written += self._vocabulary.pieces[id] if self.job.choices else b""
         text = self._text.add(self._vocabulary.pieces[id])
         position, self.tokens_out = self.tokens_out, self.tokens_out + 1
         reason = self._reason(id)
@@ -76,6 +80,23 @@ class Generation:
         yield Token(position, scored, text, top, id in self._vocabulary.special, ended)
         if ended is not None:
             yield ended
+
+    def _continuing(self, logits: Logits) -> Logits:
+        """The logits without what the grammar does not permit, or would end the job before its minimum of tokens."""
+        if self.job.choices:
+            return self._permitted(logits)
+        if self.tokens_out >= self.job.min_tokens:
+            return logits
+        ends = [id for id in (*self.job.stop_ids, self._model.eos) if id < len(logits)]
+        kept = logits.copy()
+        kept[ends] = EXCLUDED
+        return kept
+
+    def _permitted(self, logits: Logits) -> Logits:
+        allowed = [*choices.permitted(self.job.choices, self._written, self._vocabulary)]
+        kept = np.full_like(logits, EXCLUDED)
+        kept[allowed] = logits[allowed]
+        return kept
 
     def _reason(self, id: int) -> EndReason | None:
         """A stop text on the last token counts as a stop text."""

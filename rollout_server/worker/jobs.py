@@ -42,6 +42,8 @@ class Job:
     score_prompt: bool = False
     alternatives: int = 0
     prompt_alternatives: int = 0
+    choices: tuple[str, ...] = ()  # the texts that a grammar permits; empty: all
+    min_tokens: int = 0  # before so many, neither the end of the text nor a stop token is sampled
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,11 @@ from typing import Any
 
 from rollout_conformance.contracts.worker.wire_llamacpp import CompletionRequest
 from rollout_conformance.rollout_server.common import sse
-from rollout_conformance.rollout_server.worker import native
+from rollout_conformance.rollout_server.worker import choices, native
 from rollout_conformance.rollout_server.worker.errors import JobError
 from rollout_conformance.rollout_server.worker.jobs import Ended, Event, Failed, Job, Sampling, Scored, Token
 from rollout_conformance.rollout_server.worker.native import Asked, NativeDialect, Result
+from rollout_conformance.rollout_server.worker.sampler import EXCLUDED
 from rollout_conformance.rollout_server.worker.scheduler import Scheduler
 from rollout_conformance.rollout_server.worker.vocabulary import Vocabulary
 
@@ -47,7 +48,14 @@ def job(request: CompletionRequest, prompt: tuple[int, ...], most: int) -> Job:
         tuple(request.stop),
         ignore_eos=request.ignore_eos,
         alternatives=request.n_probs,
+        choices=permitted(request),
     )
+
+
+def permitted(request: CompletionRequest) -> tuple[str, ...]:
+    if request.json_schema is not None:
+        return choices.of_schema(request.json_schema)
+    return choices.of_grammar(request.grammar) if request.grammar else ()
 
 
 def sampling(request: CompletionRequest) -> Sampling:
@@ -59,6 +67,7 @@ def sampling(request: CompletionRequest) -> Sampling:
         native.positive(request.top_k),
         request.min_p if 0 < request.min_p <= 1 else 0.0,
         request.repeat_penalty,
+        bias=tuple((id, EXCLUDED if value is False else float(value)) for id, value in request.logit_bias),
     )
 
 

@@ -11,6 +11,7 @@ from rollout_conformance.rollout_server.worker.model import Logits
 
 GREEDY_BELOW = 1e-5  # a smaller temperature is taken for 0, as in vLLM
 LEAST_PENALTY = 1e-3  # a repetition penalty of 0 is allowed, and must not make logits infinite
+EXCLUDED = -1e9  # what is added to the logit of a token that is not to be sampled
 
 Numbers = npt.NDArray[np.float64]
 

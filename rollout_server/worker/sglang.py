@@ -6,7 +6,7 @@ from typing import Any
 
 from rollout_conformance.contracts.worker.wire_sglang import AbortRequest, GenerateRequest, SamplingParams
 from rollout_conformance.rollout_server.common import sse
-from rollout_conformance.rollout_server.worker import native
+from rollout_conformance.rollout_server.worker import choices, native
 from rollout_conformance.rollout_server.worker.errors import JobError
 from rollout_conformance.rollout_server.worker.jobs import Ended, Event, Failed, Job, Sampling, Scored, Token
 from rollout_conformance.rollout_server.worker.native import Asked, NativeDialect, Result
@@ -42,7 +42,17 @@ def job(request: GenerateRequest, prompt: tuple[int, ...], most: int) -> Job:
         keep_stop=asked.no_stop_trim,
         score_prompt=request.return_logprob and request.logprob_start_len >= 0,
         alternatives=request.top_logprobs_num,
+        min_tokens=asked.min_new_tokens,
+        choices=permitted(asked),
     )
+
+
+def permitted(asked: SamplingParams) -> tuple[str, ...]:
+    if asked.json_schema is not None:
+        return choices.of_schema_text(asked.json_schema)
+    if asked.regex is not None:
+        return choices.of_regex(asked.regex)
+    return choices.of_grammar(asked.ebnf) if asked.ebnf is not None else ()
 
 
 def sampling(asked: SamplingParams) -> Sampling:

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from rollout_conformance.contracts.worker.wire_tgi import GenerateRequest, Parameters
+from rollout_conformance.contracts.worker.wire_tgi import GenerateRequest, Grammar, Parameters
 from rollout_conformance.rollout_server.common import json_text
-from rollout_conformance.rollout_server.worker import native
+from rollout_conformance.rollout_server.worker import choices, native
 from rollout_conformance.rollout_server.worker.errors import JobError
 from rollout_conformance.rollout_server.worker.jobs import Ended, Event, Failed, Job, Sampling, Scored, Token
 from rollout_conformance.rollout_server.worker.native import Asked, NativeDialect, Result
@@ -36,7 +36,14 @@ def job(asked: Parameters, prompt: tuple[int, ...], most: int) -> Job:
         keep_stop=True,
         score_prompt=asked.decoder_input_details,
         alternatives=asked.top_n_tokens,
+        choices=permitted(asked.grammar),
     )
+
+
+def permitted(grammar: Grammar | None) -> tuple[str, ...]:
+    if grammar is None:
+        return ()
+    return choices.of_regex(str(grammar.value)) if grammar.type == "regex" else choices.of_schema(grammar.value)
 
 
 def sampling(asked: Parameters) -> Sampling:

@@ -48,6 +48,7 @@ def job(request: GenerateRequest, prompt: tuple[int, ...], free: int) -> Job:
         score_prompt=asked.prompt_logprobs is not None,
         alternatives=asked.logprobs or 0,
         prompt_alternatives=asked.prompt_logprobs or 0,
+        min_tokens=asked.min_tokens,
     )
 
 
@@ -59,6 +60,7 @@ def sampling(asked: SamplingParams) -> Sampling:
         native.positive(asked.top_k),
         asked.min_p,
         asked.repetition_penalty,
+        bias=tuple(asked.logit_bias.items()),
     )
 
 

@@ -8,6 +8,7 @@ from rollout_conformance.rollout_server.mutants.worker import (
     jobs,
     native,
     native_requests,
+    requested,
     sampling,
     scores,
     several_dialects,
@@ -37,6 +38,7 @@ CATALOGUE = Catalogue(
         every_dialect.MUTANTS,
         several_dialects.MUTANTS,
         scores.MUTANTS,
+        requested.MUTANTS,
     ),
     variants=VARIANTS,
 )

@@ -97,7 +97,29 @@ def requests() -> list[tuple[str, Any]]:
     found += [(SGLANG, tgi(top_n_tokens=3, **HOT)), (LLAMA, llama(n_probs=3, **HOT))]
     found += [(VLLM, {**vllm(), "token_ids": [*IDS, 5, 9]}), (VLLM, vllm(temperature=-1)), (TGI, tgi(temperature=0))]
     found += [(SGLANG, sglang(max_new_tokens=[])), (LLAMA, {**llama(), "prompt": {}}), (LLAMA, llama(top_k=30))]
-    return found
+    return [*found, *requested()]
+
+
+def requested() -> list[tuple[str, Any]]:
+    """What a job requests beside its prompt."""
+    shortest: list[tuple[str, Any]] = [
+        (VLLM, vllm(min_tokens=24, stop_token_ids=[*range(0, 1500, 7)])),
+        (SGLANG, sglang(min_new_tokens=24, stop_token_ids=[*range(0, 1500, 7)])),
+    ]
+    biased: list[tuple[str, Any]] = [
+        (VLLM, vllm(logit_bias={str(id): -100 for id in range(0, 1500, 3)})),
+        (LLAMA, llama(logit_bias=[[id, False] for id in range(0, 1500, 3)])),
+        (LLAMA, {"prompt": PROMPT, "n_predict": 24, "seed": 7}),
+        (LLAMA, llama(n_predict=0)),
+    ]
+    permitted: list[tuple[str, Any]] = [
+        (LLAMA, llama(grammar='root ::= "yes" | "no"')),
+        (LLAMA, llama(json_schema={"enum": ["yes", "no"]})),
+        (SGLANG, sglang(regex="(yes|no)")),
+        (TGI, tgi(grammar={"type": "regex", "value": "(yes|no)"})),
+    ]
+    beyond: list[tuple[str, Any]] = [(VLLM, vllm(top_p=1.5)), (TGI, tgi(top_p=1.5))]
+    return [*shortest, *biased, *permitted, *beyond, (SGLANG, {**sglang(), "text": "Hello " * 100})]
 
 
 MEMBERS: dict[str, list[Any]] = {
@@ -153,7 +175,7 @@ async def answers() -> AsyncGenerator[str, None]:
             (LLAMA, llama()),
         ):
             yield await asked(client, path, body)
-    async with worker(fail_after=3) as client:
+    async with worker(fail_after=3, slots=1) as client:
         for path, body in (
             ("/execute", job()),
             (VLLM, {**vllm(), **STREAMED}),

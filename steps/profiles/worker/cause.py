@@ -101,7 +101,7 @@ def _of_no_tokens(view: WorkerView) -> str:
         return "WORKER-049"
     if view.cancelled:
         return "WORKER-047"
-    ended = sum(one.is_client_error or one.reason in ENDS for one in view.jobs)
+    ended = sum(one.is_client_error or one.reason in (*ENDS, ERROR) for one in view.jobs)
     return "WORKER-121" if ended >= SEVERAL else "WORKER-200"
 
 

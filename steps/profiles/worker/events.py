@@ -72,7 +72,8 @@ class Usage:
 @dataclass(frozen=True, slots=True)
 class End:
     """The job ended. `reason` is one of the words above, `written` the one of the dialect; `tokens` the final counter, `text` the whole
-    text where the event has it; `matched` the stop text that it names; `seed` the one that was used; `prompt_tokens` the counter of the prompt."""
+    text where the event has it; `matched` the stop text that it names; `seed` the one that was used; `prompt_tokens` the counter of the
+    prompt, `cached_tokens` how many of them were not computed again."""
 
     at: int
     reason: str
@@ -84,6 +85,7 @@ class End:
     elapsed_ms: object = ABSENT
     weight_versions: object = ABSENT
     prompt_tokens: object = ABSENT
+    cached_tokens: object = ABSENT
 
     @property
     def name(self) -> str:

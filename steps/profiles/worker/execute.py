@@ -102,6 +102,8 @@ class Execute(RequestAction):
     "Whether the limit of the job is the token that completes the stop text."
     stop_id_from: ResponseName = ""
     "The response from whose token ids a stop token is taken: the first one, from the third on, that does not occur before."
+    excludes_from: ResponseName = ""
+    "The response whose first three token ids the job excludes by its bias, in a dialect that has one."
     stop_repeat: int = 1
     "Each stop text is this many copies of the text."
     distinct_prompts: bool = False
@@ -178,6 +180,7 @@ class Execute(RequestAction):
             self.alternatives,
             self.scores_prompt,
             self._stop_ids(session),
+            self._excluded_ids(session),
         )
 
     def _ending(self, session: WorkerSession) -> tuple[tuple[str, ...], int | None]:
@@ -199,6 +202,14 @@ class Execute(RequestAction):
         if found is None:
             raise _Unplayable("the output has no token that occurs only once")
         return (found,)
+
+    def _excluded_ids(self, session: WorkerSession) -> tuple[int, ...]:
+        if not self.excludes_from:
+            return ()
+        ids = _transcript(_earlier(session, self.excludes_from)).ids
+        if not ids:
+            raise _Unplayable("no token ids are shown that could be excluded")
+        return tuple(dict.fromkeys(ids[:FIRST]))
 
     def _seed(self, session: WorkerSession) -> int | None:
         if not self.seed_from:

@@ -9,7 +9,8 @@ class JobSpec:
     """`max_tokens` and `seed` None are left out of the request; `prompt_ids` stand for the prompt in dialects that take ids. `shows` requests ids
     and log probabilities where the dialect has them on request, `has_text` text, `ignores_eos` an output that the end of the text does not
     end. `more` are members as they are on the wire, `without` the paths of members that are not sent. `alternatives` is how many likely tokens
-    are requested beside each one, `scores_prompt` requests the log probabilities of the prompt, and `stop_ids` end the job as well."""
+    are requested beside each one, `scores_prompt` requests the log probabilities of the prompt, `stop_ids` end the job as well, and
+    `excluded_ids` are not to be sampled."""
 
     id: str
     prompt: str
@@ -29,6 +30,7 @@ class JobSpec:
     alternatives: int = 0
     scores_prompt: bool = False
     stop_ids: tuple[int, ...] = ()
+    excluded_ids: tuple[int, ...] = ()
 
     @property
     def stops(self) -> list[str] | None:

@@ -11,7 +11,7 @@ from rollout_conformance.steps.profiles.worker.cause import cause
 from rollout_conformance.steps.profiles.worker.context import WorkerState
 from rollout_conformance.steps.profiles.worker.dialects import DIALECTS
 from rollout_conformance.steps.profiles.worker.greeting import greeting, probe_result
-from rollout_conformance.steps.profiles.worker.invariants.alternatives import alternatives
+from rollout_conformance.steps.profiles.worker.invariants.alternatives import alternatives, requested_alternatives
 from rollout_conformance.steps.profiles.worker.invariants.counts import counters
 from rollout_conformance.steps.profiles.worker.invariants.event_order import event_order
 from rollout_conformance.steps.profiles.worker.invariants.orcd_members import ends, orcd_members
@@ -48,7 +48,18 @@ PROFILE: Profile[WorkerState, WorkerView] = Profile(
     ),
     peers=peers,
     read=read,
-    invariants=(accepted, event_order, readable, orcd_members, ends, counters, alternatives, whole_text, no_leaks),
+    invariants=(
+        accepted,
+        event_order,
+        readable,
+        orcd_members,
+        ends,
+        counters,
+        alternatives,
+        requested_alternatives,
+        whole_text,
+        no_leaks,
+    ),
     cause=cause,
     ends_by_itself=CARRIED_OUT,
     at_any_level=frozenset({"WORKER-202"}),

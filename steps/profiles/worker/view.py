@@ -77,9 +77,10 @@ class JobResponse(StreamedResponse):
         return self.is_success and self.fault is None and not self.left and self.transcript.is_complete
 
     def may_have(self, tokens: int, limit: int) -> bool:
-        """Whether a job with this limit may have so many tokens: in some dialects those that complete its last character come on top."""
+        """Whether a job with this limit may have so many tokens: in some dialects those that complete its last character come on top,
+        and some servers sample a first token before they look at the limit."""
         last = self.transcript.text[-1:].encode("utf-8", "replace")
-        return tokens <= limit or (self.dialect.completes and tokens - limit < len(last))
+        return tokens <= max(limit, 1) or (self.dialect.completes and tokens - limit < len(last))
 
     def first_token_at(self) -> float | None:
         """When the first token arrived, in seconds since the case began."""

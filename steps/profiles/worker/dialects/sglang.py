@@ -221,6 +221,7 @@ def end(at: int, data: Mapping[str, object], reason: object, whole: str) -> End:
         matched=matched if isinstance(matched, str | int) else ABSENT,
         weight_versions=member(data, "meta_info", "weight_version") or ABSENT,
         prompt_tokens=mapping(data.get("meta_info")).get("prompt_tokens", ABSENT),
+        cached_tokens=mapping(data.get("meta_info")).get("cached_tokens", ABSENT),
     )
 
 

@@ -234,14 +234,15 @@ class NotFailed(JudgesEnds, JobExpectation):
 @phrase("{of:response} has a terminal")
 @dataclass(frozen=True, slots=True)
 class HasTerminal(JudgesEnds, JobExpectation):
-    """The stream of the job has a terminal: it is not cut. Where no stream of the worker has one, nothing is decided here (WORKER-005)."""
+    """The stream of the job has a terminal: it is not cut. Where the job that nothing disturbed has none, or failed, nothing is decided here: that
+    is WORKER-005, or its own failure."""
 
     control: ResponseName = ""
     "A job that nothing disturbed."
 
     def check(self, response: JobResponse, view: WorkerView) -> Check | None:
         controls = view.jobs_named(self.control) if self.control else []
-        if not response.is_success or any(one.is_success and one.transcript.reason is None for one in controls):
+        if not response.is_success or not all(one.ran_out for one in controls):
             return None
         observed = response.fault or ended(response)
         return Check(response.transcript.reason is not None, "a stream that ends with a terminal", observed)

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.verbs import phrase, verb
-from rollout_conformance.steps.http.checks import Check
+from rollout_conformance.steps.http.checks import Check, JudgesErrors
 from rollout_conformance.steps.http.references import ResponseName
-from rollout_conformance.steps.profiles.worker.events import EOS, STOP
-from rollout_conformance.steps.profiles.worker.expectations.base import JobsTogether, complete
-from rollout_conformance.steps.profiles.worker.expectations.endings import ended
+from rollout_conformance.steps.profiles.worker.events import EOS, LENGTH, STOP
+from rollout_conformance.steps.profiles.worker.expectations.base import JobExpectation, JobsTogether, complete
+from rollout_conformance.steps.profiles.worker.expectations.endings import counted, ended
 from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerView
 
 LESS = 0.25  # a token with a log probability lower by more than this is not one of two that are equally likely
@@ -101,6 +101,73 @@ def _odd(
                 f"token {n}, {id}: {value:.4g} in the output, {shown} in the prompt",
                 found is None or abs(found - value) > FAR,
             )
+
+
+@verb("excluded", short="of", example="other")
+@phrase("{of:response} has none of the tokens that it excludes")
+@dataclass(frozen=True, slots=True)
+class Excluded(JobExpectation):
+    """None of the tokens that the bias of the job excludes is in its output."""
+
+    def check(self, response: JobResponse, view: WorkerView) -> Check | None:
+        ids, excluded = response.transcript.ids, response.spec.excluded_ids
+        if not ids or not excluded or not response.is_success:
+            return None
+        found = next((one for one in ids if one in excluded), None)
+        observed = f"the token {found}, at position {ids.index(found)}" if found is not None else ""
+        return Check(found is None, f"none of the tokens {show([*excluded])}", observed)
+
+
+@verb("has_no_tokens", short="of", example="it")
+@phrase("{of:response} has no tokens")
+@dataclass(frozen=True, slots=True)
+class HasNoTokens(JudgesErrors, JobExpectation):
+    """The job has no tokens, or is rejected with 4xx. One token decides nothing: some servers sample it before they look at the limit."""
+
+    def check(self, response: JobResponse, view: WorkerView) -> Check | None:
+        if response.is_busy:
+            return None
+        tokens = len(response.transcript.ids or response.transcript.tokens)
+        ok = tokens <= 1 if response.is_success else response.is_client_error
+        observed = f"{tokens} tokens" if response.is_success else response.shown()
+        return Check(ok, "no tokens, or 4xx", observed)
+
+
+@verb("permitted", example="{of: it, texts: ['yes', 'no']}")
+@phrase("{of:response} is one of the texts {texts}, or rejected")
+@dataclass(frozen=True, slots=True)
+class Permitted(JudgesErrors, JobExpectation):
+    """The output is one of the texts that the grammar of the job permits, or the beginning of one where the limit came before. White space around
+    it decides nothing. A worker without grammars may reject the job."""
+
+    texts: tuple[str, ...]
+    "The texts."
+
+    def check(self, response: JobResponse, view: WorkerView) -> Check | None:
+        if response.is_busy or (response.is_success and not response.ran_out):
+            return None
+        expected = f"one of {show([*self.texts])}, or 4xx"
+        if not response.is_success:
+            return Check(response.is_client_error, expected, response.shown())
+        text = response.transcript.text.strip()
+        is_begun = response.reason == LENGTH and any(one.startswith(text) for one in self.texts)
+        return Check(text in self.texts or is_begun, expected, ended(response))
+
+
+@verb("has_minimum", example="{of: cut, tokens: 12}")
+@phrase("{of:response} does not end before {tokens:int} tokens")
+@dataclass(frozen=True, slots=True)
+class HasMinimum(JobExpectation):
+    """The job does not end by itself before so many tokens."""
+
+    tokens: int
+    "The minimum that the request names."
+
+    def check(self, response: JobResponse, view: WorkerView) -> Check | None:
+        found = counted(response)
+        if not response.ran_out or found is None:
+            return None
+        return Check(found >= self.tokens, f"at least {self.tokens} tokens", ended(response))
 
 
 @verb("stopped_at_token", example="{of: cut, control: whole}")

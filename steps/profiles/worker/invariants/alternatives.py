@@ -1,4 +1,4 @@
-"""The log probabilities of a token and of its alternatives are those of one distribution."""
+"""The alternatives of a token: as many as were requested, and of one distribution with the token."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -14,6 +14,7 @@ UNCHANGED = (
     1.0,
 )  # temperatures at which a worker that shows what it samples from shows the model's own distribution
 NARROWING = frozenset({"top_k", "top_p", "min_p"})
+EXACT = ("sglang", "llamacpp")  # the others document more: equally likely tokens, or the sampled one
 EXPECTED = "log probabilities of one distribution"
 
 
@@ -22,6 +23,19 @@ def alternatives(view: WorkerView) -> Iterator[Evidence]:
     for response in view.jobs:
         if response.is_success and not response.is_unreadable and _is_plain(response):
             yield from _judged(response)
+
+
+def requested_alternatives(view: WorkerView) -> Iterator[Evidence]:
+    """Each token of a job that requests alternatives has as many."""
+    for response in view.jobs:
+        wanted, ids = response.spec.alternatives, response.transcript.ids
+        if not (wanted and ids and response.ran_out) or response.is_unreadable:
+            continue
+        most = wanted if response.dialect.name in EXACT else len(ids) + math.inf
+        counts = [len(top) for top in response.transcript.alternatives or ()]
+        n = next((n for n, count in enumerate(counts) if not wanted <= count <= most), None)
+        ok, observed = bool(counts) and n is None, "no alternatives" if n is None else f"token {n}: {counts[n]}"
+        yield evidence("WORKER-128", ok, f"{wanted} alternatives of each token", observed, response.n)
 
 
 def _is_plain(response: JobResponse) -> bool:

@@ -22,6 +22,7 @@ def counters(view: WorkerView) -> Iterator[Evidence]:
         ):
             yield from _final(response)
             yield from _prompt(response)
+            yield from _sums(response)
             yield from _columns(response)
             yield from _versions(response)
 
@@ -30,7 +31,11 @@ def _final(response: JobResponse) -> Iterator[Evidence]:
     """The counter is the number of ids where they are shown, and else at least the number of events with tokens."""
     transcript = response.transcript
     usage = next((one.tokens for one in transcript.events if isinstance(one, Usage)), ABSENT)
-    for counter in (transcript.end.tokens if transcript.end else ABSENT, usage):
+    counters = (transcript.end.tokens if transcript.end else ABSENT, usage)
+    if response.ran_out and response.spec.shows and response.dialect.has_ids:
+        is_there = any(one is not ABSENT and one is not None for one in counters)
+        yield evidence("WORKER-131", is_there, "a counter of the generated tokens", "no counter", response.n)
+    for counter in counters:
         if counter is ABSENT or counter is None:
             continue
         expected, ok = _expected(response, counter)
@@ -38,7 +43,7 @@ def _final(response: JobResponse) -> Iterator[Evidence]:
 
 
 def _prompt(response: JobResponse) -> Iterator[Evidence]:
-    """The counter of the prompt, where the prompt was sent as token ids; and the sum of both counters."""
+    """The counter of the prompt, where the prompt was sent as token ids."""
     end, usage = response.transcript.end, next((o for o in response.transcript.events if isinstance(o, Usage)), None)
     by_ids = response.spec.prompt_ids and (response.spec.by_ids or response.dialect.only_ids)
     sent = len(response.spec.prompt_ids)
@@ -46,8 +51,18 @@ def _prompt(response: JobResponse) -> Iterator[Evidence]:
         if by_ids and counter is not ABSENT and counter is not None:
             observed = f"a counter of {show(counter)}"
             yield evidence("WORKER-127", counter == sent, f"{sent}, the number of token ids", observed, response.n)
-    if usage is not None and integer(usage.total_tokens) is not None:
-        both = (integer(usage.prompt_tokens) or 0) + (integer(usage.tokens) or 0)
+
+
+def _sums(response: JobResponse) -> Iterator[Evidence]:
+    """Counters that have to agree with each other: no more is cached of a prompt than it has, and the total is the sum of both."""
+    end, usage = response.transcript.end, next((o for o in response.transcript.events if isinstance(o, Usage)), None)
+    cached, counted = (integer(one) for one in (end.cached_tokens, end.prompt_tokens)) if end else (None, None)
+    if cached is not None and counted is not None:
+        observed = f"{cached} cached tokens"
+        yield evidence("WORKER-127", cached <= counted, f"at most {counted}, those of the prompt", observed, response.n)
+    parts = [integer(one) for one in (usage.prompt_tokens, usage.tokens, usage.total_tokens)] if usage else [None]
+    if usage is not None and None not in parts:
+        both = (parts[0] or 0) + (parts[1] or 0)
         observed = f"a total of {show(usage.total_tokens)}"
         yield evidence("WORKER-127", usage.total_tokens == both, f"{both}, the sum of both", observed, response.n)
 
