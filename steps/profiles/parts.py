@@ -20,11 +20,15 @@ Document = Mapping[str, Any]
 
 
 REQUIRES = "requires "  # what the reason of a case begins with that the target may still show, or its card declare
+URL_ONLY = "the suite has to start and stop this target: give it as `app:` or `cmd:`, not as a URL"
+OF_YOUR_OWN = "a capability of your own, which the card has to declare"
 
 
-def lacking(capabilities: Mapping[str, str], need: str) -> str:
-    """Why a case is skipped that needs what a target does not have, in the words of the catalogue."""
-    return f"{REQUIRES}`{need}`: {capabilities.get(need, 'a capability of your own, which the card has to declare')}"
+def lacking(capabilities: Mapping[str, str], needs: Iterable[str]) -> str | None:
+    """Why a case is skipped that needs what a target does not have, in the words of the catalogue; None where nothing is missing. All that is
+    missing is named: one alone would lead to the next."""
+    told = [f"`{need}`: {capabilities.get(need, OF_YOUR_OWN)}" for need in sorted(needs)]
+    return REQUIRES + "; and ".join(told) if told else None
 
 
 @dataclass(frozen=True, slots=True)

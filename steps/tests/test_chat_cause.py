@@ -28,7 +28,12 @@ def case(*demands: Any, requirements: tuple[str, ...] = ("CHAT-042",), needs: fr
 
 
 def view(
-    status: int | None, fault: str | None = None, context_tokens: int = 4096, key: str | None = "k", **more: Any
+    status: int | None,
+    fault: str | None = None,
+    context_tokens: int = 4096,
+    key: str | None = "k",
+    members: tuple[str, ...] = (),
+    **more: Any,
 ) -> CaseView:
     """One request, answered with this status or not at all."""
     trace = Trace()
@@ -36,7 +41,7 @@ def view(
     trace.close(
         n, None if fault or status is None else Response(status, (), b'{"error":{"message":"not today"}}'), fault
     )
-    response = ChatResponse("a", n, {"model": "m"}, status, ERROR, **more)
+    response = ChatResponse("a", n, {"model": "m", **dict.fromkeys(members, 1)}, status, ERROR, **more)
     return CaseView(trace, Responses.of([response]), CaseContext("m", key, None, ChatCard(), context_tokens))
 
 
@@ -77,10 +82,33 @@ def test_a_refusal_is_told_as_one() -> None:
 
 
 def test_a_refusal_of_what_an_engine_may_lack_accuses_nobody_and_says_what_to_declare() -> None:
-    requirement, reason = found(case(CALLS, needs=frozenset({"seed"})), view(400))
+    requirement, reason = found(case(CALLS, needs=frozenset({"seed"})), view(400, members=("seed",)))
     assert requirement == ""
     assert "declare `seed`" in reason
     assert "`no_seed`" in reason
+
+
+def test_a_refusal_of_a_request_without_what_an_engine_may_lack_is_a_finding() -> None:
+    assert found(case(CALLS, needs=frozenset({"seed"})), view(400))[0] == "CHAT-042"
+
+
+@pytest.mark.parametrize(
+    ("members", "raw", "named"),
+    [
+        (("seed",), b"not today", {"seed"}),
+        (("n", "seed"), b"not today", {"n", "seed"}),
+        (("n", "seed", "tool_choice"), b"`tool_choice` is not supported", {"required_tools"}),
+        (("n", "stop"), b"no more than one choice: n", {"n"}),
+        (("n", "stop"), b"stop_reason is unknown to nobody", {"n", "stop"}),
+    ],
+)
+def test_of_several_that_an_engine_may_lack_the_refused_one_is_named(
+    members: tuple[str, ...], raw: bytes, named: set[str]
+) -> None:
+    needs = frozenset({"seed", "n", "stop", "required_tools"})
+    _, reason = found(case(CALLS, needs=needs), view(400, members=members, raw=raw))
+    assert {one for one in needs if f"`no_{one}`" in reason} == named
+    assert ("whichever" in reason) == (len(named) > 1)
 
 
 def test_a_refusal_of_what_the_card_promises_is_a_finding() -> None:

@@ -20,6 +20,8 @@ MAY_BE_REJECTED, MUST_BE_REJECTED = "may_be_rejected", "must_be_rejected"  # mem
 SERVES, ENDS, ABORTS, STREAMS, NO_5XX = "CHAT-001", "CHAT-051", "CHAT-056", "CHAT-057", "CHAT-303"
 EXPECTED = "200: nothing in the case gives reason for another status"
 SHOWN = 200  # characters of a body
+READ = 10_000  # characters of a rejection in which a member is looked for
+MEMBER_OF = {"required_tools": "tool_choice"}  # of a request, where it has another name than the capability
 OPTIONAL = {"seed", "stop", "n", "max_completion_tokens", "required_tools"}
 WHOLE = {"tools", "calculates", "json", "knows_france"}  # what only a whole response shows
 TOO_LONG = "a stream of more than"  # the suite's own limit
@@ -103,20 +105,33 @@ def _answered(case: Case, view: CaseView, response: ChatResponse, status: int) -
         return Cause(f"a gateway returned {told}, which the requirement leaves to it", since=response.n)
     if status >= 500:
         return _found(case.requirements[0] if status in GATEWAY else NO_5XX, EXPECTED, told, response)
-    if status >= 400 and (lacks := _may_lack(case, view)):
+    if status >= 400 and (lacks := _may_lack(case, view, response)):
         return Cause(f"rejected with {told}: {lacks}", since=response.n)
     if status >= 400:
         return _found(case.requirements[0], EXPECTED, f"rejected with {told}", response)
     return _found(case.requirements[0], EXPECTED, f"a redirect: {told}", response)
 
 
-def _may_lack(case: Case, view: CaseView) -> str:
-    """What the case rests on that servers are free to lack, where the card does not declare it. A rejection is then right."""
+def _may_lack(case: Case, view: CaseView, response: ChatResponse) -> str:
+    """What the case rests on that servers are free to lack, where the card does not declare it. A rejection is then right.
+
+    Of several that its request has, those are named that the rejection names, so that nothing else is declared absent.
+    """
     optional = sorted(OPTIONAL & case.needs - set(view.context.card.capabilities))
-    if not optional:
+    there = [name for name in optional if MEMBER_OF.get(name, name) in response.request]
+    if not there:
         return ""
-    names, absent = " and ".join(f"`{name}`" for name in optional), " and ".join(f"`no_{name}`" for name in optional)
-    return f"servers may lack this; declare {names} on its card to have it judged, or {absent} to have it skipped"
+    there = [name for name in there if _names(response, MEMBER_OF.get(name, name))] or there
+    names, absent = (" or ".join(f"`{prefix}{name}`" for name in there) for prefix in ("", "no_"))
+    which = "" if len(there) == 1 else ", whichever it is"
+    return (
+        f"servers may lack this; declare {names} on its card to have it judged, or {absent} to have it skipped{which}"
+    )
+
+
+def _names(response: ChatResponse, member: str) -> bool:
+    """Whether a rejection is about a member: a word of its text, and not a part of one."""
+    return re.search(rf"(?<![A-Za-z_]){member}(?![A-Za-z_])", response.text[:READ]) is not None
 
 
 def _found(requirement: str, expected: str, observed: str, response: ChatResponse) -> Cause:

@@ -104,17 +104,15 @@ class ChatPeers(NoPeers):
         return self.card.key_for(case.variant, self.key or "")  # an engine without a key is no target of the card
 
     def lacks(self, case: Case) -> str | None:
-        live = self.setting.engine
-        for need in sorted(case.needs | ({"streaming"} if streams(case) else set())):
-            if live is not None and need in live.lacks:
-                return live.lacks[need]
-            if not self._has(need):
-                return lacking(TEXTS, need) + (self._about_ids() if need == "token_ids" else "")
+        live, needs = self.setting.engine, sorted(case.needs | ({"streaming"} if streams(case) else set()))
+        if live is not None and (told := next((live.lacks[need] for need in needs if need in live.lacks), "")):
+            return told
         if not self._is_deterministic() and compares_answers(case):
             if not self._has("request_sampling"):
                 return f"{SAMPLED}: no two answers are compared"
             return f"{ANSWERS_DIFFER}: what compares two answers would judge that again"
-        return None
+        missing = [need for need in needs if not self._has(need)]
+        return lacking(TEXTS | {"token_ids": TEXTS["token_ids"] + self._about_ids()}, missing)
 
     def _is_deterministic(self) -> bool:
         """Whether temperature 0 makes equal requests have equal answers; no request has it where the target imposes its own."""

@@ -16,7 +16,7 @@ from rollout_conformance.steps.paths import TOKENIZER
 from rollout_conformance.steps.peers import asgi_binding, tokens
 from rollout_conformance.steps.peers.trainer import ScriptedTrainer
 from rollout_conformance.steps.profiles.base import NoPeers, Setting
-from rollout_conformance.steps.profiles.parts import Found, lacking, possible
+from rollout_conformance.steps.profiles.parts import URL_ONLY, Found, lacking, possible
 from rollout_conformance.steps.profiles.rollout import shown_tools
 from rollout_conformance.steps.profiles.rollout.capabilities import TEXTS, UNSEEN, TargetFacts
 from rollout_conformance.steps.profiles.rollout.capacity import measured
@@ -28,6 +28,7 @@ from rollout_conformance.steps.profiles.rollout.shown_tools import Tools
 from rollout_conformance.steps.profiles.rollout.start_request import STREAMED
 
 LOOK_S = 10.0
+CALCULATORS = {"calculator", "part_of_calculator"}  # whoever has these has `tools`
 
 
 @dataclass(slots=True)
@@ -101,15 +102,15 @@ class RolloutPeers(NoPeers):
         """Why a case does not apply to this target."""
         has_only_url = self.setting.target.startswith("http")
         if (case.alone or case.variant) and has_only_url:
-            return "the suite cannot start or stop a target that it is only given the URL of"
+            return URL_ONLY
         engine = self.setting.engine
         facts = TargetFacts(self.context(case), self.shown.get(case.dialect, frozenset()), has_only_url)
-        for need in sorted(case.needs):
-            if engine is not None and need in engine.lacks:
-                return engine.lacks[need]
-            if not facts.has(need):
-                return lacking(TEXTS, need)
-        return None
+        if engine is not None and (
+            told := next((engine.lacks[need] for need in sorted(case.needs) if need in engine.lacks), "")
+        ):
+            return told
+        missing = {need for need in case.needs if not facts.has(need)}
+        return lacking(TEXTS, missing - {"tools"} if missing & CALCULATORS else missing)
 
     async def capacity(self, base_url: str, dialects: tuple[str, ...], jobs: int) -> int | None:
         """What the card declares, else what is measured. An engine that generates would change the result, and is not measured."""

@@ -23,6 +23,7 @@ from rollout_conformance.steps.profiles.chat import capabilities as chat
 from rollout_conformance.steps.profiles.chat.phrase_modifiers import SHOWN as MODIFIERS
 from rollout_conformance.steps.profiles.chat.view import CaseView, read
 from rollout_conformance.steps.profiles.parts import (
+    URL_ONLY,
     Contract,
     Found,
     Fuzz,
@@ -56,7 +57,6 @@ VARIANTS = ("weights", "standby", "kv_router", "mortal")  # and by a variant
 MORTAL = ("c", "d")  # the backends of the variant whose cases take backends down: the others are shared by all cases
 CONTRACT = Contract(ROOT / "contracts" / "router")
 CAPABILITIES = requirements.capabilities(CONTRACT.requirements)
-URL_ONLY = "requires a target that the suite starts (`app:` or `cmd:`), not a URL"
 HEALTH = "/health"
 HINTS = {
     "validation": "a reverse proxy that forwards whatever it receives declares `no_validation` on its card: then this is not judged",
@@ -130,8 +130,7 @@ class RouterPeers(NoPeers):
     def lacks(self, case: Case) -> str | None:
         if (case.alone or case.variant) and self.setting.target.startswith("http"):
             return URL_ONLY
-        missing = next((need for need in sorted(case.needs) if not self._has(case, need)), None)
-        return lacking(CAPABILITIES, missing) if missing else None
+        return lacking(CAPABILITIES, (need for need in case.needs if not self._has(case, need)))
 
     def _has(self, case: Case, need: str) -> bool:
         """Whether the card declares it, or has a key or a variant of that name."""

@@ -147,15 +147,14 @@ class TrainerPeers(NoPeers):
         return self.context(case).target_key
 
     def lacks(self, case: Case) -> str | None:
-        engine = self.setting.engine
-        for need in sorted(case.needs):
-            if engine is not None and need in engine.lacks:
-                return engine.lacks[need]
-            if (unmet := unmet_need(self.source, need)) is not None:
-                return unmet
-            if not self.setting.card.declares(need):
-                return lacking(CAPABILITIES, need)
-        return left_out.reason(trainer_card(self.setting.card), case)
+        engine, needs = self.setting.engine, sorted(case.needs)
+        if engine is not None and (told := next((engine.lacks[need] for need in needs if need in engine.lacks), "")):
+            return told
+        if unmet := next(filter(None, (unmet_need(self.source, need) for need in needs)), None):
+            return unmet  # whatever else the card declares
+        if reason := left_out.reason(trainer_card(self.setting.card), case):
+            return reason
+        return lacking(CAPABILITIES, (need for need in needs if not self.setting.card.declares(need)))
 
 
 @contextlib.asynccontextmanager

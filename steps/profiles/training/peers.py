@@ -50,8 +50,7 @@ class TrainingPeers(NoPeers):
         return self.card.key_for(case.variant, self.setting.target_key)
 
     def lacks(self, case: Case) -> str | None:
-        missing = next((need for need in sorted(case.needs) if not self._has(case, need)), None)
-        return lacking(CAPABILITIES, missing) if missing else None
+        return lacking(CAPABILITIES, (need for need in case.needs if not self._has(case, need)))
 
     def _has(self, case: Case, need: str) -> bool:
         if need == "key":

@@ -16,14 +16,13 @@ from rollout_conformance.steps.engine.trace import parse
 from rollout_conformance.steps.paths import ROOT, TOKENIZER
 from rollout_conformance.steps.peers.tokens import Tokens, load
 from rollout_conformance.steps.profiles.base import ClientOnly, Setting
-from rollout_conformance.steps.profiles.parts import Contract, Found, lacking, possible
+from rollout_conformance.steps.profiles.parts import URL_ONLY, Contract, Found, lacking, possible
 from rollout_conformance.steps.profiles.worker.card import WorkerCard
 from rollout_conformance.steps.profiles.worker.context import WorkerContext
 from rollout_conformance.steps.profiles.worker.dialects import DIALECTS
 
 CONTRACT = Contract(ROOT / "contracts" / "worker")
 CAPABILITIES = requirements.capabilities(CONTRACT.requirements)
-URL_ONLY = "requires a target that the suite starts (`app:` or `cmd:`), not a URL"
 ANSWER_S = 5.0
 HAS = "the target card has "
 VARIANTS = ("one_slot", "full", "loading", "failing", "small_memory", "small_context")  # of the card, not capabilities
@@ -61,8 +60,7 @@ class WorkerPeers(ClientOnly):
     def lacks(self, case: Case) -> str | None:
         if (case.alone or case.variant) and self.setting.target.startswith("http"):
             return URL_ONLY
-        missing = next((need for need in sorted(case.needs) if not self._has(need)), None)
-        return lacking(CAPABILITIES, missing) if missing else None
+        return lacking(CAPABILITIES, (need for need in case.needs if not self._has(need)))
 
     def _has(self, need: str) -> bool:
         """Whether the card declares it, or has a variant of that name."""
