@@ -18,7 +18,7 @@ from rollout_conformance.steps.run_setup import RunOptions
 class RunResults:
     """The outcomes of a run and its report. `known` is its baseline.
 
-    `planned` is how many cases there are to be played, once that is known."""
+    `planned` is how many cases there are to be played, once that is known; `not_played` says of which cases it cannot play why."""
 
     def __init__(
         self,
@@ -31,6 +31,7 @@ class RunResults:
         self.outcomes: list[Outcome] = []
         self.writer: ReportWriter | None = None
         self.complete = False
+        self.not_played: list[str] = []
 
     def begin(self, run: DescribedRun, cases: Sequence[Case]) -> None:
         self.planned = len(cases)

@@ -32,9 +32,10 @@ def conclude(
     ended: Reason | None = None,
     scope: Scope | None = None,
     how: PlayOptions = PLAIN,
+    not_played: Sequence[str] = (),
 ) -> int:
     """Print what a run found; gives the exit code. `ended` is why the run ended before all planned cases were played, `scope` what it could
-    have judged; without it, the cases of the outcomes. What fails is written as known where `how` has a file for it, and then fails no more."""
+    have judged; without it, the cases of the outcomes. `not_played` are lines about cases that were named and are for other targets. What fails is written as known where `how` has a file for it, and then fails no more."""
     profile = profile_of(run_options.profile)
     marked = [known.marked(outcome) for outcome in shared_causes.joined(outcomes, profile.ends_by_itself)]
     target = run_options.target or profile.reference.app
@@ -54,6 +55,7 @@ def conclude(
         ended.text if ended else None,
         shown_stale,
         baseline_check.not_judged(known, marked, stale) if ended is None else "",
+        not_played,
     )
     github = GitHub.of()
     with github.without_commands(click.echo):
@@ -92,6 +94,9 @@ def _of_played(outcomes: Sequence[Outcome]) -> Scope:
 def _judged(outcomes: list[Outcome], planned: int) -> bool:
     """Whether every planned case was played and at least one gave evidence; prints what is missing."""
     executed = sum(outcome.judgement.verdict not in (Verdict.SKIP, Verdict.ERROR) for outcome in outcomes)
+    if planned == 0:
+        click.echo("Nothing was judged: none of the cases is for this target, for the reasons above.", err=True)
+        return False
     if executed == 0 or len(outcomes) != planned:
         click.echo(f"Nothing was judged: {executed} of {planned} planned cases were executed.", err=True)
         return False
@@ -106,6 +111,9 @@ def ended_early(found: RunResults, how: PlayOptions = PLAIN, reason: Reason | No
     reason = ENDING.reason or reason or Reason("an interruption", INTERRUPTED)
     with contextlib.suppress(OSError):  # the terminal may be closed
         return found.end_early(
-            reason, lambda outcomes, planned: conclude(found.options, outcomes, found.known, planned, reason, how=how)
+            reason,
+            lambda outcomes, planned: conclude(
+                found.options, outcomes, found.known, planned, reason, how=how, not_played=found.not_played
+            ),
         )
     return NO_JUDGEMENT if reason.code is None else reason.code

@@ -6,7 +6,7 @@ from functools import partial
 
 import click
 
-from rollout_conformance.steps import case_catalog, known_flaky, progress
+from rollout_conformance.steps import case_catalog, known_flaky, other_dialects, progress
 from rollout_conformance.steps.baseline import Baseline
 from rollout_conformance.steps.baseline_check import Scope
 from rollout_conformance.steps.commands import exchange_log
@@ -25,8 +25,11 @@ class FirstFailure(Exception):
     """A case failed in a run that ends at the first that does."""
 
 
-async def judge(found: RunResults, cases: list[Case], loaded: Sequence[Case], how: PlayOptions = PLAIN) -> int:
-    """Play these cases of those that were loaded, print the findings and the summary; gives the exit code."""
+async def judge(
+    found: RunResults, cases: list[Case], loaded: Sequence[Case], how: PlayOptions = PLAIN, named: bool = False
+) -> int:
+    """Play these cases of those that were loaded, print the findings and the summary; gives the exit code. `named` when the user named the
+    cases or their files, and is told of those that this target cannot play."""
     found.planned = len(cases) * how.repeat
     try:
         async with ready(found.options) as run:
@@ -35,6 +38,8 @@ async def judge(found: RunResults, cases: list[Case], loaded: Sequence[Case], ho
             mine, unjudged = run.applicable(cases) * how.repeat, run.unjudged
             scope = _scope(run, loaded)
             found.begin(run, mine)
+            if named:
+                found.not_played = other_dialects.lines(cases, run.dialects, found.options)
             if how.verbose:
                 run.runner.on_exchange = partial(exchange_log.show, bodies=how.verbose > 1, target=run.target)
             await play_all(run, mine, found.add, found.known, how)
@@ -49,7 +54,15 @@ async def judge(found: RunResults, cases: list[Case], loaded: Sequence[Case], ho
     finally:
         found.close(aborted=True)
     code = await _concluded(
-        lambda: conclude(found.options, found.sorted(), found.known, found.planned, scope=scope, how=how)
+        lambda: conclude(
+            found.options,
+            found.sorted(),
+            found.known,
+            found.planned,
+            scope=scope,
+            how=how,
+            not_played=found.not_played,
+        )
     )
     if unjudged:
         click.echo(f"Not judged at all: dialect {', '.join(unjudged)}.", err=True)

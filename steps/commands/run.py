@@ -9,7 +9,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from rollout_conformance.steps import baseline_file, case_catalog, case_selection
+from rollout_conformance.steps import baseline_file, case_catalog, case_selection, other_dialects
 from rollout_conformance.steps import dry_run as dry
 from rollout_conformance.steps.commands import comparison, on_cluster, soaking, watching
 from rollout_conformance.steps.commands.conclusion import ended_early
@@ -156,7 +156,7 @@ def command(
     meant = partial(_meant, patterns=patterns, part=part, profile=profile_of(run_options.profile), exclusive=exclusive)
     if dry_run:
         cases = meant(_loaded(run_options, paths, by_requirements))
-        sys.exit(early_end.run(_dry_run(run_options, cases, how.verbose > 0)))
+        sys.exit(early_end.run(_dry_run(run_options, cases, how.verbose > 0, named=bool(files or patterns))))
     with ENDING.bounded(max_time, f"--max-time {max_time:g}"):
         found = RunResults(run_options, report_file, baseline_file.load(known_file, run_options.level))
         if run_options.backend != BOTH:
@@ -171,12 +171,14 @@ def command(
             sys.exit(early_end.run(on_cluster.judge(found, Chosen(cases, loaded, tuple(paths), patterns), how, on)))
         if plan is not None:
             sys.exit(early_end.run(soaking.soak(found, cases, plan, how)))
-        sys.exit(early_end.run(judge(found, cases, loaded, how)))
+        sys.exit(early_end.run(judge(found, cases, loaded, how, named=bool(files or patterns))))
 
 
-async def _dry_run(run_options: RunOptions, cases: list[Case], every: bool) -> int:
+async def _dry_run(run_options: RunOptions, cases: list[Case], every: bool, named: bool) -> int:
     planned = await dry.dry_run(run_options, cases)
     for line in dry.lines(planned, every=every):
+        click.echo(line)
+    for line in other_dialects.lines(cases, planned.dialects, run_options) if named else ():
         click.echo(line)
     return OK if planned.plays else NO_JUDGEMENT
 

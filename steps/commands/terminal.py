@@ -67,7 +67,13 @@ def show(facts: RunFacts, most_slow: int, on: Screen) -> None:
         on.echo()
     for cause in causes:
         on.echo(_painted(printable(block(cause, on.width)), cause.level, on, cause.groups[0]) + "\n")
-    counted = (*lines_of_counts(facts.outcomes), *unjudged(facts), *filter(None, [facts.not_judged]))
+    not_played = [f"  {line}" for line in facts.not_played]
+    counted = (
+        *lines_of_counts(facts.outcomes),
+        *not_played,
+        *unjudged(facts),
+        *filter(None, [facts.not_judged]),
+    )
     for line in (*slowest(facts.outcomes, most_slow), *counted):
         for part in Page(on.width).line(printable(line)):
             on.echo(part)

@@ -137,7 +137,9 @@ def sentence(
         return f"Could not be judged in full: nothing required was seen broken in {len(judged)} requirements, but cases failed to run."
     if known:
         return f"Nothing new is broken: {len(judged)} requirements were judged and kept, {len(known)} known to be broken: {', '.join(known)}."
-    return f"Nothing required is broken: {len(judged)} requirements were judged and kept."
+    if not judged:
+        return "No verdict: nothing was judged."
+    return f"Nothing required is broken: {plural(len(judged), 'requirement')} {'was' if len(judged) == 1 else 'were'} judged and kept."
 
 
 def broken_requirements(outcomes: Iterable[Outcome], catalogue: Mapping[str, Requirement], level: str) -> list[str]:

@@ -16,7 +16,7 @@ from rollout_conformance.steps.engine.run_summary import broken_requirements
 @dataclass(frozen=True, slots=True)
 class RunFacts:
     """`sentence` is the verdict of the run, `ended` what ended it early, `stale` what is to be changed in its baseline,
-    `not_judged` a line about the entries of it that this run cannot tell anything of."""
+    `not_judged` a line about the entries of it that this run cannot tell anything of, `not_played` lines about cases that it could not play."""
 
     profile: str
     target: str
@@ -27,6 +27,7 @@ class RunFacts:
     ended: str | None = None
     stale: Sequence[str] = ()
     not_judged: str = ""
+    not_played: Sequence[str] = ()
 
     @property
     def groups(self) -> list[Group]:

@@ -81,7 +81,7 @@ def test_the_last_sentence_is_plain() -> None:
         "Not fit to train on: 1 requirement broken: ROLLOUT-094."
     )
     good = summary([outcome("a", Satisfied("ROLLOUT-094"))], CATALOGUE)
-    assert good.endswith("Nothing required is broken: 1 requirements were judged and kept.")
+    assert good.endswith("Nothing required is broken: 1 requirement was judged and kept.")
 
 
 def test_the_last_sentence_about_a_router_is_not_about_training() -> None:
