@@ -34,8 +34,12 @@ def conclude(
     how: PlayOptions = PLAIN,
     not_played: Sequence[str] = (),
 ) -> int:
-    """Print what a run found; gives the exit code. `ended` is why the run ended before all planned cases were played, `scope` what it could
-    have judged; without it, the cases of the outcomes. `not_played` are lines about cases that were named and are for other targets. What fails is written as known where `how` has a file for it, and then fails no more."""
+    """Print what a run found; gives the exit code.
+
+    `ended` is why the run ended before all planned cases were played, `scope` what it could have judged; without it, the cases of the
+    outcomes. `not_played` are lines about cases that were named and are for other targets. What fails is written as known where `how`
+    has a file for it, and then fails no more.
+    """
     profile = profile_of(run_options.profile)
     marked = [known.marked(outcome) for outcome in shared_causes.joined(outcomes, profile.ends_by_itself)]
     target = run_options.target or profile.reference.app

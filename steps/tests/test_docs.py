@@ -49,6 +49,18 @@ def test_every_link_leads_to_a_file(page: Path) -> None:
     assert [target for target in local if not (page.parent / target).exists()] == []
 
 
+def test_every_contract_is_linked() -> None:
+    text = (DOCS / "judge_your_server.md").read_text(encoding="utf-8")
+    contracts = [file.relative_to(ROOT).as_posix() for file in ROOT.glob("contracts/*/openapi*.yaml")]
+    assert len(contracts) >= len(PROFILES)
+    assert [one for one in contracts if f"](../{one})" not in text] == []
+
+
+def test_the_readme_links_each_dialect_of_the_rollout_protocol() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [one for one in PROFILES["rollout"].dialects if f"](contracts/rollout/openapi.{one}.yaml)" not in text] == []
+
+
 def test_the_counts_in_the_readme_are_those_of_the_catalogues_and_the_mutants() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     for name, profile in PROFILES.items():
