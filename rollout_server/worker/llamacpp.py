@@ -1,6 +1,6 @@
 """The dialect `llamacpp`: events with the new text, the last of which has `stop: true`, the counters and the settings."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -169,4 +169,12 @@ def error(error: JobError) -> tuple[int, Any]:
     return error.status, {"error": body | {"type": KINDS.get(error.status, body["type"])}}
 
 
-DIALECT = NativeDialect(ask, error)
+def parts(body: Any) -> list[Any]:
+    """A list of texts, or with a list in it, is several prompts; one of ids and texts is one."""
+    prompts = body.get("prompt") if isinstance(body, Mapping) else None
+    if not isinstance(prompts, list) or len(prompts) < 2 or not all(isinstance(one, str | list) for one in prompts):
+        return [body]
+    return [{**body, "prompt": one} for one in prompts]
+
+
+DIALECT = NativeDialect(ask, error, parts)

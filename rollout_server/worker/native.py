@@ -54,12 +54,17 @@ class Asked:
     writer: Writer
 
 
+def one_prompt(body: Any) -> list[Any]:
+    return [body]
+
+
 @dataclass(frozen=True, slots=True)
 class NativeDialect:
-    """`ask` raises `JobError`; `error` gives the status and the body of what is rejected."""
+    """`ask` raises `JobError`; `error` gives the status and the body of what is rejected; `parts` the request for each of several prompts."""
 
     ask: Callable[[Any, Scheduler], Asked]
     error: Callable[[JobError], tuple[int, Any]]
+    parts: Callable[[Any], list[Any]] = one_prompt
 
 
 def parsed(model: type[M], body: Any) -> M:

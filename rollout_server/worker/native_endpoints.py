@@ -1,6 +1,7 @@
 """The endpoints of the native dialects. Each rejects in the words of its dialect."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from starlette.endpoints import HTTPEndpoint
@@ -40,6 +41,9 @@ class Generate(HTTPEndpoint):
     async def _generate(self, request: Request, dialect: NativeDialect, body: Any) -> Response:
         worker = worker_of(request)
         scheduler = accepting(worker)
+        parts = parts_of(dialect, body)
+        if len(parts) > 1:
+            return await batch(request, scheduler, [dialect.ask(one, scheduler) for one in parts])
         asked = dialect.ask(body, scheduler)
         ticket = submit(scheduler, asked.job)
         if asked.streams or self.always_streams:
@@ -56,6 +60,30 @@ async def whole(request: Request, scheduler: Scheduler, ticket: Ticket, asked: A
     if result is None:
         return Response(status_code=CLIENT_CLOSED_REQUEST)
     return json_response(asked.writer.whole(result))
+
+
+def parts_of(dialect: NativeDialect, body: Any) -> list[Any]:
+    return dialect.parts(body)
+
+
+async def batch(request: Request, scheduler: Scheduler, parts: Sequence[Asked]) -> Response:
+    """The outputs of several prompts, in their order. Raises `JobError` where one is rejected, or failed, and for a stream."""
+    if any(asked.streams for asked in parts):
+        raise native.refused("stream: several prompts have a response that is no stream")
+    tickets: list[Ticket] = []
+    try:
+        tickets += (submit(scheduler, asked.job) for asked in parts)
+        results = await until_disconnect(request.receive, collect_all(tickets))
+    finally:
+        for ticket in tickets:
+            scheduler.abandon(ticket)
+    if results is None:
+        return Response(status_code=CLIENT_CLOSED_REQUEST)
+    return json_response([asked.writer.whole(one) for asked, one in zip(parts, results, strict=True)])
+
+
+async def collect_all(tickets: Sequence[Ticket]) -> list[Result]:
+    return [*await asyncio.gather(*map(collect, tickets))]
 
 
 async def collect(ticket: Ticket) -> Result:

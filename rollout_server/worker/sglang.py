@@ -1,6 +1,6 @@
 """The dialect `sglang`: each event of a stream holds all that was generated so far."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -160,4 +160,15 @@ def aborted_id(body: Any) -> str | None:
     return request.rid
 
 
-DIALECT = NativeDialect(ask, error)
+def parts(body: Any) -> list[Any]:
+    """A list of texts, or of lists of ids, is a batch; it may have a list of ids of its jobs, and of sampling parameters."""
+    name = "text" if isinstance(body, Mapping) and isinstance(body.get("text"), list) else "input_ids"
+    prompts = body.get(name) if isinstance(body, Mapping) else None
+    if not isinstance(prompts, list) or not all(isinstance(one, str | list) for one in prompts):
+        return [body]
+    shared = {"rid": None, **{key: value for key, value in body.items() if key != name}}
+    lists = {key: value for key, value in shared.items() if isinstance(value, list) and len(value) == len(prompts)}
+    return [{**shared, **{key: lists[key][n] for key in lists}, name: one} for n, one in enumerate(prompts)]
+
+
+DIALECT = NativeDialect(ask, error, parts)

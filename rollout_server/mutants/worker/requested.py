@@ -19,7 +19,15 @@ from rollout_conformance.rollout_server.mutants.worker.patches import (
     mutant,
     without,
 )
-from rollout_conformance.rollout_server.worker import llamacpp, native, sampler, sglang, tgi, vllm_generate
+from rollout_conformance.rollout_server.worker import (
+    llamacpp,
+    native,
+    native_endpoints,
+    sampler,
+    sglang,
+    tgi,
+    vllm_generate,
+)
 from rollout_conformance.rollout_server.worker.generation import Generation
 from rollout_conformance.rollout_server.worker.jobs import Job, Sampling
 from rollout_conformance.rollout_server.worker.sampler import Sampler
@@ -85,6 +93,11 @@ def _fewer_slots(original: Any, self: Scheduler) -> None:
     self.limits = limits
 
 
+def _backwards(original: Any, dialect: Any, body: Any) -> list[Any]:
+    parts: list[Any] = original(dialect, body)
+    return parts[::-1]
+
+
 def _greedy(original: Any, request: Any) -> Sampling:
     made: Sampling = original(request)
     return replace(made, temperature=0.0) if request.temperature == USUAL_TEMPERATURE else made
@@ -141,6 +154,13 @@ MUTANTS = (
         "a job that fails keeps its slot",
         every(around(Scheduler, "_fail", _never_finished), around(Scheduler, "_fill_slots", _fewer_slots)),
         ALL,
+    ),
+    mutant(
+        "batch_backwards",
+        "134",
+        "the outputs of several prompts are in the opposite order",
+        around(native_endpoints, "parts_of", _backwards),
+        (*SGLANG, *LLAMA),
     ),
     mutant("vllm_uncounted", "131", UNCOUNTED, after(vllm_generate, "usage", without("completion_tokens")), VLLM),
     mutant("sglang_uncounted", "131", UNCOUNTED, after(sglang, "meta", without("completion_tokens")), SGLANG),

@@ -116,6 +116,7 @@ def requested() -> list[tuple[str, Any]]:
         (LLAMA, llama(grammar='root ::= "yes" | "no"')),
         (LLAMA, llama(json_schema={"enum": ["yes", "no"]})),
         (SGLANG, sglang(regex="(yes|no)")),
+        (SGLANG, {**sglang(), "rid": None, "text": ["Hello", PROMPT]}),
         (TGI, tgi(grammar={"type": "regex", "value": "(yes|no)"})),
     ]
     beyond: list[tuple[str, Any]] = [(VLLM, vllm(top_p=1.5)), (TGI, tgi(top_p=1.5))]

@@ -102,6 +102,8 @@ class Execute(RequestAction):
     "Whether the limit of the job is the token that completes the stop text."
     stop_id_from: ResponseName = ""
     "The response from whose token ids a stop token is taken: the first one, from the third on, that does not occur before."
+    others: tuple[str, ...] = ()
+    "Further prompts of the same request, in a dialect that takes several; its response is no stream."
     excludes_from: ResponseName = ""
     "The response whose first three token ids the job excludes by its bias, in a dialect that has one."
     stop_repeat: int = 1
@@ -181,6 +183,7 @@ class Execute(RequestAction):
             self.scores_prompt,
             self._stop_ids(session),
             self._excluded_ids(session),
+            self.others,
         )
 
     def _ending(self, session: WorkerSession) -> tuple[tuple[str, ...], int | None]:

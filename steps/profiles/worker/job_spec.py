@@ -10,7 +10,7 @@ class JobSpec:
     and log probabilities where the dialect has them on request, `has_text` text, `ignores_eos` an output that the end of the text does not
     end. `more` are members as they are on the wire, `without` the paths of members that are not sent. `alternatives` is how many likely tokens
     are requested beside each one, `scores_prompt` requests the log probabilities of the prompt, `stop_ids` end the job as well, and
-    `excluded_ids` are not to be sampled."""
+    `excluded_ids` are not to be sampled. `others` are further prompts of the same request."""
 
     id: str
     prompt: str
@@ -31,6 +31,12 @@ class JobSpec:
     scores_prompt: bool = False
     stop_ids: tuple[int, ...] = ()
     excluded_ids: tuple[int, ...] = ()
+    others: tuple[str, ...] = ()
+
+    @property
+    def prompts(self) -> str | list[str]:
+        """The prompt as a text, or a list of several."""
+        return [self.prompt, *self.others] if self.others else self.prompt
 
     @property
     def stops(self) -> list[str] | None:

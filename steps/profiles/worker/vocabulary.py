@@ -49,6 +49,7 @@ VOCABULARY = Vocabulary.of(
     outputs.Begins,
     outputs.KeepsPart,
     outputs.Grows,
+    outputs.EachOutput,
     outputs.Separate,
     outputs.SameOrRejected,
     outputs.ContinuesOutput,

@@ -40,7 +40,7 @@ REASONS = {"limit": LENGTH, "word": STOP, "eos": EOS, "none": CANCELLED}
 
 def body(spec: JobSpec) -> dict[str, object]:
     members = present(n_predict=spec.max_tokens, temperature=spec.temperature, seed=spec.seed)
-    members["prompt"] = list(spec.prompt_ids) if spec.by_ids else spec.prompt
+    members["prompt"] = list(spec.prompt_ids) if spec.by_ids else spec.prompts
     members |= present(stop=spec.stops, ignore_eos=spec.ignores_eos or None)
     members |= present(logit_bias=[[id, False] for id in spec.excluded_ids] or None)
     members |= {"stream": spec.stream, "cache_prompt": False}

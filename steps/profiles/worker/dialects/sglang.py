@@ -52,8 +52,13 @@ def body(spec: JobSpec) -> dict[str, object]:
     sampling |= present(
         stop=spec.stops, stop_token_ids=list(spec.stop_ids) or None, ignore_eos=spec.ignores_eos or None
     )
-    members: dict[str, object] = {"input_ids": list(spec.prompt_ids)} if spec.by_ids else {"text": spec.prompt}
-    members |= {"rid": spec.id, "sampling_params": {**sampling, **spec.sampling}, "stream": spec.stream}
+    members: dict[str, object] = {"input_ids": list(spec.prompt_ids)} if spec.by_ids else {"text": spec.prompts}
+    ids = [f"{spec.id}-{n}" for n in range(len(spec.others) + 1)]
+    members |= {
+        "rid": ids if spec.others else spec.id,
+        "sampling_params": {**sampling, **spec.sampling},
+        "stream": spec.stream,
+    }
     if spec.shows:
         members["return_logprob"] = True
         members |= present(

@@ -9,7 +9,7 @@ from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.checks import Check, JudgesErrors, JudgesRejections
 from rollout_conformance.steps.http.references import ResponseName
 from rollout_conformance.steps.profiles.worker.dialects.base import integer
-from rollout_conformance.steps.profiles.worker.events import CANCELLED, ENDS, EOS, ERROR, LENGTH
+from rollout_conformance.steps.profiles.worker.events import CANCELLED, ENDS, EOS, ERROR, LENGTH, UNKNOWN
 from rollout_conformance.steps.profiles.worker.expectations.base import JobExpectation, JudgesEnds
 from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerView
 
@@ -18,6 +18,7 @@ CANCEL_S = 5.0
 MARGIN_S = 0.5  # a job that generates for longer after its cancellation was answered ignores it
 IN_TIME, ABORTED = "WORKER-045", "WORKER-110"
 EXACT = "WORKER-012"  # a job has as many tokens as its limit, whatever its case is about
+AS_STREAMED = "WORKER-103"  # a response that is no stream has the reason that a stream has
 SLOW_S = 0.2  # a shorter stream shows nothing of when its tokens were generated
 
 
@@ -95,7 +96,11 @@ class CarriedOut(JobExpectation):
     def check(self, response: JobResponse, view: WorkerView) -> Check | None:
         if response.is_success and response.transcript.reason is None:
             return None
-        return Check(response.ran_out, "the job is carried out", ended(response))
+        is_untold = (
+            response.transcript.reason == UNKNOWN and not response.spec.stream
+        )  # its text is there, and complete or not
+        requirement = AS_STREAMED if is_untold and response.is_success else ""
+        return Check(response.ran_out, "the job is carried out", ended(response), requirement=requirement)
 
 
 @verb("carried_out_or_rejected", short="of", example="it")

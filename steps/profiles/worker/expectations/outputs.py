@@ -1,11 +1,12 @@
 """What the outputs of several jobs have in common: equal, different, one the beginning of another, or growing with the limit."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Literal
 
 from rollout_conformance.steps.engine.json_diff import show
+from rollout_conformance.steps.engine.lenient_json import listed
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.checks import Check, JudgesErrors, JudgesRejections
 from rollout_conformance.steps.http.references import ResponseName
@@ -203,6 +204,31 @@ def _lost(jobs: Sequence[JobResponse]) -> Iterator[Check]:
         rest = texts[-1][len(now) :]
         if now == before and rest and texts[-1].isascii() and jobs[n].reason == "length":
             yield Check(False, f"{show(before)} and the text of one token more, of {show(texts[-1])}", show(now))
+
+
+@verb("each_output", example="{of: batch, controls: [first, second]}")
+@phrase("{of:response} has the outputs of {controls:names}, in their order")
+@dataclass(frozen=True, slots=True)
+class EachOutput(JudgesErrors, JobsTogether):
+    """The response to several prompts is a list with the output of each, in their order. A worker that takes one prompt may reject them."""
+
+    controls: tuple[ResponseName, ...]
+    "The same prompts, one a request."
+
+    def compare(self, responses: list[JobResponse], view: WorkerView) -> Check | None:
+        controls, batch = view.jobs_named(*self.controls), responses[0]
+        if len(controls) != len(self.controls) or not complete(controls) or batch.is_busy or batch.status is None:
+            return None
+        expected = f"a list of {len(controls)} outputs, or 4xx"
+        if not batch.is_success:
+            return Check(batch.is_client_error, expected, batch.shown())
+        outputs = [batch.dialect.read_whole(one) for one in listed(batch.body)]
+        if len(outputs) != len(controls):
+            return Check(False, expected, f"{len(outputs)} outputs")
+        for n, (control, output) in enumerate(zip(controls, outputs, strict=True)):
+            if found := difference(control, replace(control, transcript=output), 0.0, ("ids", "text")):
+                return Check(False, f"output {n}: {found[0]}", found[1])
+        return Check(True, "", "")
 
 
 @verb("separate", example="{of: [a, b], controls: [alone_a, alone_b]}")

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from rollout_conformance.steps.engine.findings import Evidence, evidence
 from rollout_conformance.steps.engine.json_diff import ABSENT, show
+from rollout_conformance.steps.engine.lenient_json import mapping
 from rollout_conformance.steps.profiles.worker.dialects.base import integer
 from rollout_conformance.steps.profiles.worker.events import EOS, Usage
 from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerView
@@ -21,6 +22,7 @@ def counters(view: WorkerView) -> Iterator[Evidence]:
             and not response.is_unreadable
         ):
             yield from _final(response)
+            yield from _end_of_text(response)
             yield from _prompt(response)
             yield from _sums(response)
             yield from _columns(response)
@@ -40,6 +42,15 @@ def _final(response: JobResponse) -> Iterator[Evidence]:
             continue
         expected, ok = _expected(response, counter)
         yield evidence("WORKER-009", ok, expected, f"a final counter of {show(counter)}", response.n)
+
+
+def _end_of_text(response: JobResponse) -> Iterator[Evidence]:
+    """A job that ignores the end of the text does not end at it."""
+    sent = [response.request, *(mapping(response.request.get(name)) for name in ("sampling_params", "parameters"))]
+    is_ignored = any(one.get("ignore_eos") is True for one in sent) and not response.spec.stop_ids
+    if is_ignored and response.ran_out and response.reason == EOS:
+        observed = f"an end of the text after {show(response.transcript.count)} tokens"
+        yield evidence("WORKER-012", False, "no end of the text, which the request ignores", observed, response.n)
 
 
 def _prompt(response: JobResponse) -> Iterator[Evidence]:

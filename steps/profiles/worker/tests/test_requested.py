@@ -1,0 +1,68 @@
+"""What a job requests beside its prompt: alternatives, an output that the end of the text does not end, and counters that agree."""
+
+from typing import Any
+
+import pytest
+
+from rollout_conformance.steps.engine.findings import Finding
+from rollout_conformance.steps.engine.target_card import Card
+from rollout_conformance.steps.engine.trace import Trace
+from rollout_conformance.steps.http.responses import Responses
+from rollout_conformance.steps.profiles.worker.context import WorkerContext
+from rollout_conformance.steps.profiles.worker.dialects import DIALECTS
+from rollout_conformance.steps.profiles.worker.invariants.alternatives import requested_alternatives
+from rollout_conformance.steps.profiles.worker.invariants.counts import counters
+from rollout_conformance.steps.profiles.worker.tests.streams import llamacpp, llamacpp_end, response, sent, sglang
+from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerView
+
+LENGTH = {"type": "length", "length": 2}
+
+
+def broken(job: JobResponse) -> list[str]:
+    context = WorkerContext(Card(), None, DIALECTS[job.dialect.name])
+    view = WorkerView(Trace(), Responses.of([job]), context, worker=context)
+    evidence = [*counters(view), *requested_alternatives(view)]
+    return sorted({one.requirement for one in evidence if isinstance(one, Finding)})
+
+
+def llama_job(tops: int | None, *, kind: str = "limit", **spec: Any) -> JobResponse:
+    """Two tokens, each with so many alternatives."""
+    events = [llamacpp("a", [1]), llamacpp("b", [2])]
+    for n, one in enumerate(events):
+        top = [{"id": 10 + k, "logprob": -1.0 - k} for k in range(tops or 0)]
+        shown = {"id": n + 1, "logprob": -0.5, **({} if tops is None else {"top_logprobs": top})}
+        one["completion_probabilities"] = [shown]
+    return response("llamacpp", sent(*events, llamacpp_end(2, kind)), **{"max_tokens": 2, **spec})
+
+
+@pytest.mark.parametrize(("tops", "is_right"), [(3, True), (2, False), (4, False), (0, False), (None, False)])
+def test_a_token_has_as_many_alternatives_as_requested(tops: int | None, is_right: bool) -> None:
+    assert broken(llama_job(tops, alternatives=3)) == ([] if is_right else ["WORKER-128"])
+
+
+def test_alternatives_that_nobody_requested_decide_nothing() -> None:
+    assert broken(llama_job(None)) == []
+
+
+def test_the_end_of_a_text_that_the_request_ignores_ends_no_job() -> None:
+    assert broken(llama_job(None, kind="eos", ignores_eos=True)) == ["WORKER-012"]
+    assert broken(llama_job(None, kind="eos")) == []
+
+
+def test_a_request_that_leaves_it_out_ignores_nothing() -> None:
+    job = llama_job(None, kind="eos", ignores_eos=True, without=("ignore_eos",))
+    assert broken(job) == []
+
+
+def test_an_end_without_a_counter_is_reported() -> None:
+    end = llamacpp_end(2, "limit")
+    del end["tokens_predicted"]
+    job = response("llamacpp", sent(llamacpp("a", [1]), llamacpp("b", [2]), end), max_tokens=2)
+    assert broken(job) == ["WORKER-131"]
+
+
+@pytest.mark.parametrize(("cached", "is_right"), [(0, True), (3, True), (4, False)])
+def test_no_more_of_a_prompt_is_cached_than_it_has(cached: int, is_right: bool) -> None:
+    event = sglang("ab", [1, 2], LENGTH)
+    event["meta_info"]["cached_tokens"] = cached
+    assert broken(response("sglang", sent(event, "[DONE]"), max_tokens=2)) == ([] if is_right else ["WORKER-127"])
