@@ -26,7 +26,7 @@ from rollout_conformance.steps.engine.judging import Judging, JudgingProfile, V
 from rollout_conformance.steps.engine.lateness import Lateness, limit, watched
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.retry_alone import RetryPolicy
-from rollout_conformance.steps.engine.session import LastActivity, S, Session, WaitTimeout
+from rollout_conformance.steps.engine.session import MOST_PATIENCE, LastActivity, S, Session, WaitTimeout
 from rollout_conformance.steps.engine.standstill import Standstill
 from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.targets import Target
@@ -188,13 +188,13 @@ class Runner(Generic[S, V]):
         trace = Trace(on_close=partial(self.on_exchange, case) if self.on_exchange else None)
         if self.standstill.reason is not None:
             return Outcome(case, self._not_played(), trace, 0.0, self.rerun(case))
-        most_s = LIVE_CASE_S if self.options.live else CASE_S
-        most_s += 2 * _waits_s(case) + 3 * max(
-            0.0, self.options.card.patience_s - CASE_S / 3
-        )  # a case that waits for much may take longer
-        apart = apart or self.profile.disturbs(case)
+        most_s = self.most_s(case)
+        disturbs = self.profile.disturbs(case)
+        apart = apart or disturbs
         try:
             async with self._slot(case, apart), self.instances.of(case, apart) as (target, well):
+                if disturbs and well:
+                    self.standstill.has_answered()
                 since, cpu = time.monotonic(), CpuWait(target.process.pid if target.process else None)
                 waited = self.standstill.watched(self._patience(case, True))
                 async with limit(most_s, self.lateness.since), waited:
@@ -214,6 +214,12 @@ class Runner(Generic[S, V]):
         alone = apart or case.alone or EXCLUSIVE in case.tags
         seconds = time.monotonic() - since
         return Outcome(case, judgement, trace, seconds, self.rerun(case), late_s, alone, cpu_wait_s=cpu_wait_s)
+
+    def most_s(self, case: Case) -> float:
+        """How many seconds a case may take at most: longer than one request is waited for, so that what has no response in time is judged."""
+        unanswered_s = MOST_PATIENCE * (self.options.card.patience_s + _waits_s(case))
+        usual_s = (LIVE_CASE_S if self.options.live else CASE_S) + 2 * _waits_s(case)
+        return max(usual_s, unanswered_s + CASE_S / 2)
 
     async def _unreachable(self, trace: Trace) -> str | None:
         """Why no case can be judged any more: the target had ended before this one. What it ended in has a fault of another kind first."""

@@ -54,6 +54,11 @@ class Standstill:
         for bound in self.running:
             bound.reschedule(loop.time())
 
+    def has_answered(self) -> None:
+        """Called before a case about failures begins, after the target has answered plain requests: what hangs from now on is that case's, however
+        many of its kind hung before."""
+        self.probes = 0
+
     async def confirmed(self, reason: str) -> str | None:
         """Why nothing can be judged any more: `reason`, if the target does not answer a plain request either."""
         async with self.asking:

@@ -26,7 +26,8 @@ from rollout_conformance.steps.engine.findings import (
 from rollout_conformance.steps.engine.instances import Instances
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.runner import Options, Runner
-from rollout_conformance.steps.engine.session import Session
+from rollout_conformance.steps.engine.session import MOST_PATIENCE, Session
+from rollout_conformance.steps.engine.standstill import MOST_PROBES
 from rollout_conformance.steps.engine.target_card import Card, Variant
 from rollout_conformance.steps.engine.targets import Target
 from rollout_conformance.steps.engine.trace import Request
@@ -363,3 +364,39 @@ def test_the_time_of_the_judge_is_no_lateness_of_the_case() -> None:
 
     outcome = virtual_time.run(main())
     assert (outcome.judgement.verdict, outcome.late_s < 1, len(plays)) == (Verdict.FAIL, True, 1)
+
+
+def hung(patience_s: float, count: int, hangs_s: float, *tags: str) -> list[Outcome]:
+    """The outcomes of so many cases, one after the other, in each of which a request hangs for so long; a plain one is answered meanwhile."""
+
+    async def hang(session: Session) -> None:
+        await asyncio.sleep(hangs_s)
+
+    async def answers() -> bool:
+        return True
+
+    async def main() -> list[Outcome]:
+        options = Options("http://target", Card(patience_s=patience_s, settle_s=0.0), jobs=1)
+        async with Runner(options, Profile(), Peers(), lambda one: "") as runner:
+            runner.standstill.answers = answers
+            return [await runner.play(case(f"case {n}", Do(hang), *tags)) for n in range(count)]
+
+    return virtual_time.run(main())
+
+
+def errors(outcomes: list[Outcome]) -> list[str]:
+    return [one.judgement.reason for one in outcomes if one.judgement.verdict is Verdict.ERROR]
+
+
+@pytest.mark.parametrize("patience_s", [1.0, 10.0, 25.0, 60.0])
+def test_a_request_that_is_waited_for_as_long_as_any_is_judged(patience_s: float) -> None:
+    assert errors(hung(patience_s, 1, MOST_PATIENCE * patience_s)) == []
+
+
+def test_cases_about_failures_are_judged_however_many_of_them_hang() -> None:
+    """The target answered plain requests before each of them, so that it does not stand still."""
+    assert errors(hung(10.0, 2 * MOST_PROBES, 59.0, "disturbs")) == []
+
+
+def test_a_target_on_which_all_other_cases_hang_stands_still() -> None:
+    assert any("has stopped answering" in one for one in errors(hung(10.0, 2 * MOST_PROBES, 59.0)))
