@@ -22,7 +22,7 @@ from rollout_conformance.steps.profiles.rollout.agent_time import (
     is_overdue,
     not_ended_in_time,
 )
-from rollout_conformance.steps.profiles.rollout.hidden_failure import hidden_failure
+from rollout_conformance.steps.profiles.rollout.hidden_failure import ENDS_AS_REPORTED, hidden_failure
 from rollout_conformance.steps.profiles.rollout.invariants.event_order import restarted
 from rollout_conformance.steps.profiles.rollout.invariants.leased import outlived_lease
 from rollout_conformance.steps.profiles.rollout.poll_cause import body_text, invalid_poll, not_answered_with_status
@@ -40,7 +40,7 @@ ISOLATED = "ROLLOUT-240"  # one that another rollout ended
 NOT_RETRIED = "ROLLOUT-084"
 RETRIED = "ROLLOUT-086"
 LEASE_ENDED = "ROLLOUT-280"
-UNTOLD, STATUSES = "ROLLOUT-119", ("COMPLETED", "ERROR")
+STATUSES = ("COMPLETED", "ERROR")
 UNKNOWN_STATUS = {"routed": "ROLLOUT-214", "leased": "ROLLOUT-279"}  # these dialects have statuses of their own
 FULL = (429, 503)
 REJECTED = 400
@@ -201,7 +201,7 @@ def _no_status(rollout: Rollout, result: Answer | Post) -> Cause:
     observed = f"status: {show(said)}"
     own = UNKNOWN_STATUS.get(rollout.dialect)
     expected = "status success, failure or cancelled" if own else "status COMPLETED or ERROR"
-    finding = Finding(own or UNTOLD, expected, observed, (result.n,))
+    finding = Finding(own or ENDS_AS_REPORTED, expected, observed, (result.n,))
     return Cause(f"the result has the {observed}", finding, result.n, certain=True)
 
 

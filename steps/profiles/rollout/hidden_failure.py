@@ -7,7 +7,7 @@ from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import Cause, Finding
 from rollout_conformance.steps.profiles.rollout.view import CaseView, Rollout
 
-HIDDEN = "ROLLOUT-119"
+ENDS_AS_REPORTED = "ROLLOUT-119"
 REJECTED = 400
 
 
@@ -42,4 +42,4 @@ def hidden_failure(accused: str, case: Case, view: CaseView, rollout: Rollout) -
     expected = f"status ERROR: the last generation request was answered with {what}"
     finding = Finding(accused, expected, "status COMPLETED", (last.n, result.n))
     reason = "a rollout whose last generation request failed is reported as COMPLETED"
-    return Cause(reason, finding, result.n, common=HIDDEN)
+    return Cause(reason, finding, result.n, common=ENDS_AS_REPORTED)

@@ -7,6 +7,7 @@ from rollout_conformance.steps.http.expectations import Status, allowed_statuses
 from rollout_conformance.steps.profiles.training.expectations import (
     CARRIED_OUT,
     LOOP,
+    RESULT_MEMBERS,
     CarriedOutOrRejected,
     PendingOrResult,
     Rejected,
@@ -17,7 +18,6 @@ from rollout_conformance.steps.profiles.training.responses import SIGNAL, Traini
 from rollout_conformance.steps.profiles.training.view import TrainingView
 
 BUSY = (429, 503)
-MEMBERS = "TRAINING-201"
 FUTURES = ("TRAINING-027", "TRAINING-158")
 TINKER = {
     "create_session": "session_id",
@@ -102,7 +102,7 @@ def _without_member(case: Case, response: TrainingResponse) -> Cause | None:
     """A success without the member that all else is computed from. In a case about futures it is an empty result."""
     if response.rows and any("logprobs" not in one for one in response.outputs):
         expected = f"a result of {response.verb} whose outputs have `logprobs`"
-        finding = Finding(MEMBERS, expected, response.shown(), (response.n,))
+        finding = Finding(RESULT_MEMBERS, expected, response.shown(), (response.n,))
         return Cause(f"{response.verb} returned no logprobs", finding, response.n, certain=True)
     member = (RUNS if response.dialect == SIGNAL else TINKER).get(response.verb)
     if response.dialect != SIGNAL and response.verb in SUBMITTED and not response.request_id:
@@ -110,7 +110,7 @@ def _without_member(case: Case, response: TrainingResponse) -> Cause | None:
     if member is None or _present(member, response.result.get(member)):
         return None
     expected = f"a result of {response.verb} with `{member}`{' as text' if member in TEXTS else ''}"
-    requirement = next((one for one in case.requirements if one in FUTURES), MEMBERS)
+    requirement = next((one for one in case.requirements if one in FUTURES), RESULT_MEMBERS)
     finding = Finding(requirement, expected, response.shown(), (response.n,))
     return Cause(f"{response.verb} returned no {member}", finding, response.n, certain=True)
 

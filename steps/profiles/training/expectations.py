@@ -16,7 +16,7 @@ CARRIED_OUT = "the call is carried out: a 2xx status and a result without an err
 USER_ERROR = "a mistake of the user: status 4xx, or a failed future of the category `user`"
 
 
-LOOP = "TRAINING-200"
+LOOP, RESULT_MEMBERS = "TRAINING-200", "TRAINING-201"
 EVALUATIONS = ("forward", "measure")
 
 

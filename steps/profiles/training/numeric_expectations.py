@@ -19,10 +19,9 @@ from rollout_conformance.steps.profiles.training.accounting import (
 )
 from rollout_conformance.steps.profiles.training.arrival import permuted
 from rollout_conformance.steps.profiles.training.card import TrainingCard
+from rollout_conformance.steps.profiles.training.expectations import RESULT_MEMBERS
 from rollout_conformance.steps.profiles.training.responses import SIGNAL, TrainingResponse
 from rollout_conformance.steps.profiles.training.view import TrainingView
-
-MEMBERS = "TRAINING-201"
 
 Responses = list[TrainingResponse]
 
@@ -198,7 +197,7 @@ class Loss(ResponseExpectation[TrainingResponse, TrainingView]):
         value, allowed = response.loss_value, view.tolerance * found.scale
         if value is None:
             observed = f"no loss:sum in {response.metrics!r}"
-            return Check(False, f"loss:sum {found.total:.6g}", observed, requirement=MEMBERS)
+            return Check(False, f"loss:sum {found.total:.6g}", observed, requirement=RESULT_MEMBERS)
         ok = abs(value - found.total) <= allowed
         told = explained(value, found, view.tolerance)
         return Check(ok, f"{found.equation()} (within {allowed:.2g})", f"loss:sum {value:.6g} returned{told}")
