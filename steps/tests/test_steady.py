@@ -12,6 +12,7 @@ from rollout_conformance.steps import case_catalog
 from rollout_conformance.steps.engine import cases, http_client, lateness
 from rollout_conformance.steps.engine.cases import Case, Step
 from rollout_conformance.steps.engine.findings import Evidence, Location
+from rollout_conformance.steps.engine.runner import LAST, LATE
 from rollout_conformance.steps.engine.session import Session, WaitTimeout
 from rollout_conformance.steps.engine.trace import Request, Trace
 from rollout_conformance.steps.peers import completion_responses
@@ -97,6 +98,26 @@ def test_cases_that_share_an_instance_of_their_own_begin_before_those_that_need_
     after = [starts for _, starts in order[max(positions) :]]
     before = [starts for _, starts in order[: min(positions)]]
     assert sum(after) > 10 * sum(before)
+
+
+async def _tags(profile: str) -> list[frozenset[str]]:
+    """The tags of the cases, in the order in which the cases begin."""
+    async with ready(RunOptions(profile=profile)) as run:
+        return [case.tags for case in run.ordered(run.applicable(case_catalog.every(profile)))]
+
+
+@pytest.mark.parametrize(("profile", "tag"), [("training", LATE), ("chat", LAST)])
+def test_cases_that_may_spoil_a_target_begin_after_all_others(profile: str, tag: str) -> None:
+    """Whatever such a case does to a target then falsifies no other one; those that may end it begin after those that only spoil it."""
+    turns = [(LAST in tags) * 2 + (LATE in tags) for tags in asyncio.run(_tags(profile))]
+    assert turns == sorted(turns)
+    assert turns[0] == 0
+    assert turns[-1] == {LATE: 1, LAST: 2}[tag]
+
+
+def test_which_cases_may_spoil_a_training_target() -> None:
+    late = {case.name for case in case_catalog.every("training") if LATE in case.tags}
+    assert any(name.startswith("an optimizer step of NaN is rejected") for name in late)
 
 
 class Counted(httpx.AsyncBaseTransport):

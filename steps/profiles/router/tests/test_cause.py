@@ -1,0 +1,66 @@
+"""What ended a request of a case otherwise than its script explains: a router that accepts no connection is accused of nothing."""
+
+from typing import Any
+
+import pytest
+
+from rollout_conformance.steps.engine.cases import Action, Case, Expectation, Step
+from rollout_conformance.steps.engine.findings import Cause, Location
+from rollout_conformance.steps.engine.http_client import NOT_CONNECTED
+from rollout_conformance.steps.engine.trace import Request, Response, Trace
+from rollout_conformance.steps.http.expectations import Status
+from rollout_conformance.steps.http.responses import Responses
+from rollout_conformance.steps.peers.scripted_backends import BackendResponse, BackendScript
+from rollout_conformance.steps.profiles.chat.requests import CHAT, ChatRequest
+from rollout_conformance.steps.profiles.chat.responses import ChatResponse
+from rollout_conformance.steps.profiles.chat.view import CaseView
+from rollout_conformance.steps.profiles.router.backends import ScriptBackends, StopRouter
+from rollout_conformance.steps.profiles.router.card import RouterCard
+from rollout_conformance.steps.profiles.router.cause import cause
+from rollout_conformance.steps.profiles.router.context import RouterContext
+
+AT = Location("x.yaml", 1)
+BODY = {"model": "m", "messages": [{"role": "user", "content": "Hello!"}]}
+REFUSED = f"{NOT_CONNECTED} 127.0.0.1:9 [Connect call failed]"
+
+
+def found(fault: str | None, *actions: Action, served: int = 1) -> Cause | None:
+    """The cause of a case about even shares whose last request ended in this fault, after `served` others were served."""
+    trace, kept = Trace(), []
+    for n in range(served + 1):
+        trace.open(Request("POST", CHAT), to_target=True)
+        lost = n == served and fault is not None
+        trace.close(n, None if lost else Response(200), fault if lost else None)
+        answer: Any = None if lost else {"choices": []}
+        kept.append(ChatResponse(f"r{n}", n, BODY, None if lost else 200, answer))
+    script = BackendScript("rc-00000000-1x", trace, (BackendResponse(),))
+    context = RouterContext("m", None, None, RouterCard(), 4096)
+    parts: list[Action | Expectation] = [ScriptBackends(), ChatRequest(user="Hello!"), *actions, Status()]
+    steps = tuple(Step(what, AT) for what in parts)
+    case = Case("requests are spread", "router", "openai", ("ROUTER-017",), steps, AT)
+    return cause(case, CaseView(trace, Responses.of(kept), context, extra={"scripts": [script]}))
+
+
+@pytest.mark.parametrize("served", [0, 1, 5])
+def test_a_request_that_never_reached_the_router_accuses_nobody(served: int) -> None:
+    """What its backends did not receive says nothing of how the router spreads requests; the case is played again alone."""
+    told = found(REFUSED, served=served)
+    assert told is not None
+    assert (told.reason, told.finding, told.again) == ("the router accepted no connection", None, True)
+    assert told.since == served
+
+
+def test_a_connection_that_the_router_closes_is_a_finding() -> None:
+    told = found("the connection was closed without an answer")
+    assert told is not None
+    assert told.finding is not None
+    assert "closed without an answer" in told.finding.observed
+
+
+def test_a_router_that_the_case_stops_accepts_no_connection_by_right() -> None:
+    told = found(REFUSED, StopRouter())
+    assert told is None or told.reason != "the router accepted no connection"
+
+
+def test_requests_that_were_served_have_no_cause() -> None:
+    assert found(None) is None
