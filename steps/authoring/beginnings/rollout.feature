@@ -2,7 +2,8 @@ Feature: What this file is about
 
   # The first requirement is reported as broken when the scenario fails. @callback or @sync: only in that dialect.
   # Every sentence: rollout-conformance vocabulary --profile rollout
-  @{about=ROLLOUT-112}
+  # The tool is one of the calculator: write a tool of your server, with its arguments and result, and leave out @needs:calculator.
+  @{about=ROLLOUT-112} @needs:calculator
   Scenario: {title}
     Given the policy calls add with {"a": 5, "b": 3}
     And the policy answers "The result is 8."

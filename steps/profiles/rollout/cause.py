@@ -27,7 +27,9 @@ from rollout_conformance.steps.profiles.rollout.invariants.event_order import re
 from rollout_conformance.steps.profiles.rollout.invariants.leased import outlived_lease
 from rollout_conformance.steps.profiles.rollout.poll_cause import body_text, invalid_poll, not_answered_with_status
 from rollout_conformance.steps.profiles.rollout.start_request import StartOverrides
+from rollout_conformance.steps.profiles.rollout.unlisted_tool import unlisted_tool
 from rollout_conformance.steps.profiles.rollout.view import Answer, CaseView, Post, Rollout
+from rollout_conformance.steps.profiles.rollout.wrongly_accepted import expectations_of, wrongly_accepted
 
 ENDS_BY_ITSELF = "ROLLOUT-231"
 NO_RESULT = "ROLLOUT-125"  # a rollout that failed after it was accepted is answered 200 too
@@ -50,7 +52,9 @@ SHOWN = 200  # characters of a body
 
 
 def cause(catalogue: Mapping[str, Requirement], case: Case, view: CaseView) -> Cause | None:
-    """The first end in the trace that the case gives no reason for."""
+    """The first end in the trace that the case gives no reason for, or what the case itself lacks."""
+    if unlisted := unlisted_tool(case, view):
+        return unlisted
     found = [one for rollout in view.rollouts.values() for one in _of(_accused(catalogue, case), case, view, rollout)]
     return min(found, key=lambda one: one.since) if found else None
 
@@ -63,7 +67,9 @@ def _accused(catalogue: Mapping[str, Requirement], case: Case) -> str:
 
 def _of(accused: str, case: Case, view: CaseView, rollout: Rollout) -> Iterator[Cause]:
     admitted, demanded = _expected(case, rollout)
-    if _broke_down(rollout, "error" in admitted and "rejected" not in admitted) and not _ended_by_case(
+    if wrongly := wrongly_accepted(case, rollout):
+        yield wrongly
+    elif _broke_down(rollout, "error" in admitted and "rejected" not in admitted) and not _ended_by_case(
         case, view, rollout
     ):
         yield _no_result(rollout)
@@ -127,12 +133,10 @@ def _held(rollout: Rollout) -> bool:
 
 def _expected(case: Case, rollout: Rollout) -> tuple[set[str], bool]:
     """The ends that the expectations about this rollout admit, and whether one of them demands that it completes."""
-    label, admitted, demanded = rollout.given.label, set[str](), False
-    for step in case.expectations:
-        name = getattr(step.what, "rollout", "")
-        if name in ("", label) or label.startswith(f"{name}#"):
-            admitted |= set(getattr(step.what, "admits", ()))
-            demanded = demanded or bool(getattr(step.what, "demands_completion", False))
+    admitted, demanded = set[str](), False
+    for what in expectations_of(case, rollout):
+        admitted |= set(getattr(what, "admits", ()))
+        demanded = demanded or bool(getattr(what, "demands_completion", False))
     return admitted, demanded
 
 

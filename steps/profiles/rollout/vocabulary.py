@@ -41,6 +41,7 @@ VOCABULARY = Vocabulary.of(
     start_responses.StartAccepted,
     start_responses.StartRejected,
     start_responses.ResendRejected,
+    start_responses.NeedsRejection,
     start_responses.RejectedOrRun,
     start_responses.RepeatedStartRefused,
     start_responses.StartResponseHeader,

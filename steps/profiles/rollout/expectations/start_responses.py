@@ -31,6 +31,7 @@ class StartRejected(RolloutExpectation):
     """Every start request is answered with one of these statuses and a JSON body. Where 422 is right, 400 is too: frameworks differ."""
 
     admits: ClassVar = ("rejected",)
+    demands_rejection: ClassVar = True
 
     statuses: tuple[int, ...] = (422, 400)
 
@@ -41,6 +42,20 @@ class StartRejected(RolloutExpectation):
             ok = start.status in allowed and not isinstance(start.body, NotJson)
             body = f", a body that is {start.body!r}" if isinstance(start.body, NotJson) and start.status else ""
             yield Comparison(ok, expected, shown_status(start) + body, (start.n,))
+
+
+@verb("needs_rejection", short="rollout", example="left")
+@phrase("the first start request was rejected, or this case decides nothing")
+@dataclass(frozen=True, slots=True)
+class NeedsRejection(RolloutExpectation):
+    """The case is about what follows a rejected start request: where the first one is accepted, the case is inconclusive."""
+
+    admits: ClassVar = ("rejected",)
+    needs_rejection: ClassVar = True
+
+    def check(self, rollout: Rollout, view: CaseView) -> Iterator[Comparison]:
+        first = rollout.starts[0]
+        yield Comparison(True, "the first start request rejected", shown_status(first), (first.n,))
 
 
 @verb("resend_rejected", short="statuses", example="[409, 422]")

@@ -47,6 +47,11 @@ class ToolResults(RolloutExpectation):
     "Whether the rollout may end with ERROR instead."
 
     @property
+    def results(self) -> int:
+        """How many of the values are no error: those that only a tool which the target has can give."""
+        return sum(value != ERROR and not (isinstance(value, tuple) and ERROR in value) for value in self.values)
+
+    @property
     def admits(self) -> tuple[str, ...]:  # type: ignore[override]
         return ("error",) if self.or_error else ()
 
