@@ -51,8 +51,9 @@ Feature: Sampling parameters have the effect that they name
 
   @CHAT-034 @needs:stop
   Scenario: max_tokens is reached before the stop string
-    When the client sends "Count from 1 to 9." with max_tokens 4 and stop " 8"
-    Then the response is truncated after 4 tokens
+    When the client sends "Count from 1 to 9." with max_tokens 40 and stop " 8"
+    And the client sends "Count from 1 to 9." with max_tokens 4 and stop " 8"
+    Then the second response is truncated after 4 tokens, where the first response is longer
 
   @CHAT-035
   Scenario: max_completion_tokens truncates a stream as max_tokens does

@@ -46,7 +46,7 @@ Feature: Tool calls
     Then the response contains "42"
     And the response calls no tool
 
-  @CHAT-040
+  @CHAT-040 @needs:calculates
   Scenario: A declared tool need not be called
     When the client sends "Hello!" with the tools add, subtract and multiply
     And the client sends the same request as a stream

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 from rollout_conformance.steps.engine import json_schema
 from rollout_conformance.steps.engine.json_diff import show
-from rollout_conformance.steps.engine.lenient_json import text
+from rollout_conformance.steps.engine.lenient_json import mapping, text
 from rollout_conformance.steps.engine.trace import NotJson, parse
 from rollout_conformance.steps.engine.verb_parsing import Written
 from rollout_conformance.steps.engine.verbs import phrase, verb
@@ -125,29 +125,56 @@ class StoppedBefore(ResponseExpectation):
         return Check(ok, f"{show(expected)}, finish_reason stop", observed, ignored=choice.content == full)
 
 
-@verb("truncated", short="tokens", example=("3", "{of: first, tokens: 3}"))
+@verb("truncated", short="tokens", example=("3", "{of: second, tokens: 3, longer: first}"))
 @phrase("{of:responses} is truncated after {tokens} token(s)")
+@phrase("{of:responses} is truncated after {tokens} token(s), where {longer:response} is longer")
 @phrase("{of:several_responses} are truncated after {tokens} token(s)")
 @dataclass(frozen=True, slots=True)
 class Truncated(OptionallyRejectable):
     """The completion was truncated after exactly so many tokens, and its finish reason is `length`. The tokens are counted by their ids, else
-    by `usage`, else by their logprobs; where there are none of these, only the reason is judged."""
+    by `usage`, else by their logprobs; where there are none of these, only the reason is judged. A response that ended by itself before
+    the limit shows nothing."""
 
     tokens: int
     "How many."
+    longer: ResponseName = ""
+    "The response to the same request with a larger limit: where it is no longer, the end may be one of the model, and nothing is decided."
 
     def check(self, response: ChatResponse, view: CaseView) -> Check | None:
         if self.or_rejected and response.is_client_error:
             return Check(True, f"{self.tokens} tokens, or a 4xx", f"{response.status}")
-        choice = response.first_choice
-        count = len(choice.ids or ()) or response.usage.get("completion_tokens", len(choice.logprobs or ()) or None)
+        choice, count = response.first_choice, _tokens(response)
         if count is None and choice.finish == LENGTH:
             return None  # nothing says how many tokens these are; a `usage` that is missing is judged by itself
+        if choice.finish != LENGTH and self._may_have_ended(response, count, view):
+            return None
         ok = count == self.tokens and choice.finish == LENGTH
         counted = "no count of tokens" if count is None else f"{count} tokens"
         observed = f"{counted}, finish_reason {show(choice.finish)}"
         more = isinstance(count, int) and count > self.tokens
         return Check(ok, f"{self.tokens} tokens, finish_reason length", observed, ignored=more)
+
+    def _may_have_ended(self, response: ChatResponse, count: int | None, view: CaseView) -> bool:
+        """Whether the model may have ended a completion of no more than the limit by itself. `ignore_eos` does not let it."""
+        if mapping(response.body).get("ignore_eos") or (count is not None and count > self.tokens):
+            return False
+        if not self.longer:
+            return count is None or count < self.tokens
+        return not _is_longer(view.named(self.longer)[0], response, self.tokens)
+
+
+def _tokens(response: ChatResponse) -> int | None:
+    """How many tokens a completion has, None where nothing says it."""
+    choice = response.first_choice
+    count = len(choice.ids or ()) or response.usage.get("completion_tokens", len(choice.logprobs or ()) or None)
+    return count if isinstance(count, int) else None
+
+
+def _is_longer(whole: ChatResponse, response: ChatResponse, tokens: int) -> bool:
+    count = _tokens(whole)
+    if count is not None:
+        return count > tokens
+    return len(whole.first_choice.content or "") > len(response.first_choice.content or "")
 
 
 @verb("answers_whole_question", example="{of: parts, part: hello, wholes: [lines, line]}")
