@@ -19,6 +19,7 @@ from rollout_conformance.rollout_server.mutants.training import (
     signal_training,
     tenants,
     tinker_surface,
+    wide_defects,
 )
 from rollout_conformance.rollout_server.mutants.training.variants import VARIANTS
 
@@ -45,6 +46,7 @@ CATALOGUE = Catalogue(
         signal_training.MUTANTS,
         tenants.MUTANTS,
         tinker_surface.MUTANTS,
+        wide_defects.MUTANTS,
     ),
     variants=VARIANTS,
 )

@@ -21,12 +21,14 @@ SHOWN = 4  # terms of a sum that are shown
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One datum: what was sent with it, a value a target token. Nothing stands for a tensor that was not sent."""
+    """One datum: what was sent with it, a value a target token. Nothing stands for a tensor that was not sent. With `columns` each position has so
+    many target tokens, and the values are those of the first position, then those of the second, and so on; 0 is a tensor of one dimension."""
 
     targets: tuple[int, ...]
     weights: tuple[float, ...] = ()
     old: tuple[float, ...] = ()
     advantages: tuple[float, ...] = ()
+    columns: int = 0
 
 
 @dataclass(frozen=True, slots=True)

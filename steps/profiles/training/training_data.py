@@ -8,7 +8,7 @@ from typing import Literal, TypeVar
 
 from rollout_conformance.steps.engine.lenient_json import listed, mapping, mappings
 from rollout_conformance.steps.http.references import ResponseName
-from rollout_conformance.steps.profiles.training import accounting, batches
+from rollout_conformance.steps.profiles.training import accounting, batches, wide_targets
 from rollout_conformance.steps.profiles.training.accounting import Row
 from rollout_conformance.steps.profiles.training.calls import response_named
 from rollout_conformance.steps.profiles.training.context import Stopped, TrainingSession
@@ -33,6 +33,13 @@ class TrainingData(OfModel):
     "Only these data of the batches, from 0, in this order."
     targets: tuple[int, ...] = field(default=(), kw_only=True)
     "Target tokens in place of the next tokens, repeated where there are fewer, in the dialects `tinker-json` and `tinker`."
+    columns: int = field(default=0, kw_only=True)
+    """How many target tokens each position has, as tensors of two dimensions, in the dialects `tinker-json` and `tinker`; 0: one, in one dimension. The
+    other columns have the next tokens in turn, so that no two columns of a position are equal."""
+    column: int = field(default=-1, kw_only=True)
+    "Only this column of them, from 0, in one dimension, with its targets and weights."
+    sparse: bool = field(default=False, kw_only=True)
+    "Whether the weights are sent in CSR form."
     split: bool = field(default=False, kw_only=True)
     "Whether the tokens of each datum are sent in two chunks, in the dialects `tinker-json` and `tinker`."
     texts: tuple[str, ...] = field(default=(), kw_only=True)
@@ -72,6 +79,7 @@ class TrainingData(OfModel):
             self.rows,
         )
         made = self._rows(session, [self._targets(row) for row in tokens])
+        made = tuple(wide_targets.shaped(row, self.columns, self.column) for row in made)
         return Data(
             tuple(row[:-1] for row in tokens),
             made,
@@ -81,9 +89,12 @@ class TrainingData(OfModel):
             self.without,
             self.as_tensors,
             self.split,
+            self.sparse,
         )
 
     def _targets(self, tokens: tuple[int, ...]) -> tuple[int, ...]:
+        if self.columns:
+            return wide_targets.widened(tokens[1:], self.columns)
         return tuple(islice(cycle(self.targets), len(tokens) - 1)) if self.targets else tokens[1:]
 
     def _texts(self) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from rollout_conformance.steps.profiles.training import (
     sampling,
     sampling_expectations,
     training_steps,
+    wide_expectations,
 )
 
 VOCABULARY = Vocabulary.of(
@@ -62,6 +63,7 @@ VOCABULARY = Vocabulary.of(
     gradient_scale.GradientOfLoss,
     numeric_expectations.DifferentNumbers,
     numeric_expectations.EffectOrRejection,
+    wide_expectations.Columns,
     numeric_expectations.Loss,
     numeric_expectations.LossIs,
     numeric_expectations.MinusSumOfAdvantages,

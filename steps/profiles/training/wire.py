@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from rollout_conformance.steps.engine.http_client import path_segment
-from rollout_conformance.steps.engine.lenient_json import mapping, text
+from rollout_conformance.steps.engine.lenient_json import listed, mapping, text
 from rollout_conformance.steps.http.responses import KeptResponse
 from rollout_conformance.steps.profiles.training.accounting import Row
 
@@ -42,7 +42,7 @@ class Encoded:
 @dataclass(frozen=True, slots=True)
 class Data:
     """What a model is trained on: tokens with their rows in one dialect, texts in the other. The members of `config` are sent as tensors with
-    `as_tensors`; the tokens are sent in two chunks with `split`."""
+    `as_tensors`; the tokens are sent in two chunks with `split`, and the weights in CSR form with `sparse`."""
 
     inputs: tuple[tuple[int, ...], ...] = ()
     rows: tuple[Row, ...] = ()
@@ -52,6 +52,7 @@ class Data:
     without: tuple[str, ...] = ()
     as_tensors: bool = False
     split: bool = False
+    sparse: bool = False
 
 
 class Wire(Protocol):
@@ -91,9 +92,25 @@ class Json:
         return None
 
 
-def tensor(values: Sequence[float], dtype: str = "float32") -> Members:
-    """A dense tensor of one dimension."""
-    return {"data": list(values), "dtype": dtype, "shape": [len(values)]}
+def tensor(values: Sequence[float], dtype: str = "float32", columns: int = 0) -> Members:
+    """A dense tensor of one dimension, or of two with so many columns, row after row."""
+    shape = [len(values) // columns, columns] if columns else [len(values)]
+    return {"data": list(values), "dtype": dtype, "shape": shape}
+
+
+def sparse(dense: Members) -> Members:
+    """A tensor of two dimensions in CSR form, as the SDK sends one that is mostly 0: its values that are not 0, row after row, and their columns."""
+    data, shape = listed(dense["data"]), listed(dense["shape"])
+    columns = int(str(shape[1]))
+    kept = [n for n, value in enumerate(data) if value != 0]
+    before = [sum(1 for n in kept if n < row * columns) for row in range(len(data) // columns + 1)]
+    return {
+        "data": [data[n] for n in kept],
+        "dtype": dense["dtype"],
+        "shape": shape,
+        "sparse_crow_indices": before,
+        "sparse_col_indices": [n % columns for n in kept],
+    }
 
 
 def chunks(tokens: Sequence[int], split: bool = False) -> Members:
@@ -104,15 +121,20 @@ def chunks(tokens: Sequence[int], split: bool = False) -> Members:
 
 def datum(tokens: Sequence[int], row: Row, without: Sequence[str], more: Mapping[str, float] | None = None) -> Members:
     """One datum. Tensors that the row does not have are not sent; each member of `more` is a tensor of equal values."""
-    tensors: Members = {"target_tokens": tensor(row.targets, "int64")}
+    tensors: Members = {"target_tokens": tensor(row.targets, "int64", row.columns)}
     for name, values in (("weights", row.weights), ("logprobs", row.old), ("advantages", row.advantages)):
         if values:
-            tensors[name] = tensor(values)
+            tensors[name] = tensor(values, columns=row.columns)
     tensors |= {name: tensor([value] * len(row.targets)) for name, value in (more or {}).items()}
     return {
         "model_input": chunks(tokens),
         "loss_fn_inputs": {name: value for name, value in tensors.items() if name not in without},
     }
+
+
+def _with_sparse_weights(one: Members) -> Members:
+    tensors = mapping(one["loss_fn_inputs"])
+    return {"loss_fn_inputs": {**tensors, "weights": sparse(dict(mapping(tensors["weights"])))}}
 
 
 class TinkerJson(Json):
@@ -143,11 +165,11 @@ class TinkerJson(Json):
 
     def _input(self, data: Data) -> Members:
         more = data.config if data.as_tensors else None
-        rows = zip(data.inputs, data.rows, strict=True)
+        made_of = [datum(tokens, row, data.without, more) for tokens, row in zip(data.inputs, data.rows, strict=True)]
         made: Members = {
             "data": [
-                {**datum(tokens, row, data.without, more), "model_input": chunks(tokens, data.split)}
-                for tokens, row in rows
+                {**one, "model_input": chunks(tokens, data.split), **(_with_sparse_weights(one) if data.sparse else {})}
+                for tokens, one in zip(data.inputs, made_of, strict=True)
             ],
             "loss_fn": data.loss,
         }

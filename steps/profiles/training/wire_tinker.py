@@ -1,6 +1,7 @@
 """The wire of the SDK from 0.25 on: forward_backward is sent in protobuf, with `forward_only` for forward, and its results and those of samples
 come in it. All else is the JSON of the SDKs before."""
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -88,7 +89,13 @@ def _add_datum(message: Any, datum: Mapping[str, Any]) -> None:
     for name, tensor in datum["loss_fn_inputs"].items():
         dtype = DTYPES.get(tensor["dtype"], UNKNOWN_DTYPE)
         made = added.loss_fn_inputs[name]
-        made.dense = np.asarray(tensor["data"], LAYOUTS.get(dtype, "<f4")).tobytes()
+        values = np.asarray(tensor["data"], LAYOUTS.get(dtype, "<f4")).tobytes()
+        if "sparse_crow_indices" in tensor:
+            made.sparse_csr.values = values
+            made.sparse_csr.crow_indices = np.asarray(tensor["sparse_crow_indices"], "<i8").tobytes()
+            made.sparse_csr.col_indices = np.asarray(tensor["sparse_col_indices"], "<i8").tobytes()
+        else:
+            made.dense = values
         made.dtype = dtype
         made.shape.extend(tensor.get("shape", [len(tensor["data"])]))
 
@@ -117,13 +124,15 @@ def _rows(tensor: Any, count: int) -> list[Members]:
     if len(offsets) != count + 1:
         raise ValueError(f"{len(offsets)} offsets for {count} datums: there is one more than datums")
     dtype = next((name for name, number in DTYPES.items() if number == tensor.dtype), str(tensor.dtype))
-    return [
-        {
-            "data": _values(tensor.data[start:end], LAYOUTS.get(tensor.dtype, "<f4")),
-            "dtype": dtype,
-        }
-        for start, end in pairwise(offsets)
-    ]
+    layout, trailing = LAYOUTS.get(tensor.dtype, "<f4"), list(tensor.trailing_shape)
+    return [_row(_values(tensor.data[start:end], layout), dtype, trailing) for start, end in pairwise(offsets)]
+
+
+def _row(values: list[Any], dtype: str, trailing: list[int]) -> Members:
+    """A tensor with its shape, where the record has more than one dimension."""
+    width = math.prod(trailing)
+    shape = {"shape": [len(values) // width if width > 0 else 0, *trailing]} if trailing else {}
+    return {"data": values, "dtype": dtype, **shape}
 
 
 def sampled(body: bytes) -> Members:
