@@ -1,5 +1,6 @@
 """Defects of target tokens and weights of two dimensions."""
 
+import itertools
 from dataclasses import replace
 from typing import Any
 
@@ -33,14 +34,16 @@ def _mean_of_a_position(original: Any, loss: Any, lp: Floats, given: Any, config
 
 def _without_zeros(original: Any, crow: list[int], col: list[int], values: Any, shape: Any, where: str) -> Any:
     """The values of a row come one after the other, whatever their columns are."""
-    sizes = [after - before for before, after in zip(crow, crow[1:], strict=False)]
+    sizes = [following - before for before, following in itertools.pairwise(crow)]
     return original(crow, [k for size in sizes for k in range(size)], values, shape, where)
 
 
 def _with_one_weight(original: Any, *arguments: Any) -> Any:
     """All target tokens of a position have the weight of the first."""
     one = original(*arguments)
-    return replace(one, given={name: np.repeat(values[:, :1], values.shape[1], 1) for name, values in one.given.items()})
+    return replace(
+        one, given={name: np.repeat(values[:, :1], values.shape[1], 1) for name, values in one.given.items()}
+    )
 
 
 def _one_dimension(made: dict[str, Any]) -> dict[str, Any]:

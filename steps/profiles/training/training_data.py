@@ -34,8 +34,8 @@ class TrainingData(OfModel):
     targets: tuple[int, ...] = field(default=(), kw_only=True)
     "Target tokens in place of the next tokens, repeated where there are fewer, in the dialects `tinker-json` and `tinker`."
     columns: int = field(default=0, kw_only=True)
-    """How many target tokens each position has, as tensors of two dimensions, in the dialects `tinker-json` and `tinker`; 0: one, in one dimension. The
-    other columns have the next tokens in turn, so that no two columns of a position are equal."""
+    """How many target tokens each position has, as tensors of two dimensions, in the dialects `tinker-json` and `tinker`; 0: one, in one
+    dimension. The other columns have the next tokens in turn, so that no two columns of a position are equal."""
     column: int = field(default=-1, kw_only=True)
     "Only this column of them, from 0, in one dimension, with its targets and weights."
     sparse: bool = field(default=False, kw_only=True)

@@ -29,6 +29,8 @@ class Columns(ComparedResponses[TrainingResponse, TrainingView]):
             for k, column in enumerate(columns):
                 apart = difference(wide.logprobs[n][k :: row.columns], column.logprobs[n])
                 if not apart.most <= view.tolerance:
-                    expected = f"column {k} of datum {n} of {wide.name} equals {column.name} (within {view.tolerance:g})"
+                    expected = (
+                        f"column {k} of datum {n} of {wide.name} equals {column.name} (within {view.tolerance:g})"
+                    )
                     return Check(False, expected, apart.text)
         return Check(True, "equal columns", "")
