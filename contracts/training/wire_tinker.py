@@ -194,6 +194,12 @@ class SaveWeightsForSampler(_Message):
     type: Literal["save_weights_for_sampler"] = "save_weights_for_sampler"
 
 
+class SetTtl(_Message):
+    """Body of `PUT /api/v1/training_runs/{run}/checkpoints/{checkpoint}/ttl`; null: the checkpoint never expires."""
+
+    ttl_seconds: Annotated[Integer, Field(ge=1)] | None
+
+
 class LoadWeights(_Message):
     model_id: Id
     path: StrictStr

@@ -115,6 +115,13 @@ class Checkpoints:
         self._drop("file = ?", self.find(user, path)["file"])
         self.remove_unused()
 
+    def set_lifetime(self, user: str, path: Path, ttl_s: int | None) -> None:
+        """From now on; None: it never expires. Raises `UserError` 404."""
+        expires = None if ttl_s is None else time.time() + ttl_s
+        self._database.run(
+            "UPDATE checkpoints SET expires_at = ? WHERE file = ?", expires, self.find(user, path)["file"]
+        )
+
     def _drop(self, which: str, *values: Any) -> None:
         rows = self._database.all(f"SELECT file FROM checkpoints WHERE {which}", *values)  # noqa: S608
         for row in rows:

@@ -8,6 +8,7 @@ from starlette.endpoints import HTTPEndpoint
 from starlette.requests import Request
 from starlette.responses import Response
 
+from rollout_conformance.contracts.training.wire_tinker import SetTtl
 from rollout_conformance.rollout_server.common.responses import json_response
 from rollout_conformance.rollout_server.training import checkpoints, errors
 from rollout_conformance.rollout_server.training.app_state import AppState
@@ -15,7 +16,7 @@ from rollout_conformance.rollout_server.training.checkpoints import SAMPLER_WEIG
 from rollout_conformance.rollout_server.training.database import Row
 from rollout_conformance.rollout_server.training.key_store import Caller
 from rollout_conformance.rollout_server.training.model_store import about_of
-from rollout_conformance.rollout_server.training.request_input import api_key_caller, read_json, state_of
+from rollout_conformance.rollout_server.training.request_input import api_key_caller, read_json, state_of, validate
 
 PAGE, MOST = 20, 1000
 
@@ -103,13 +104,28 @@ class RunCheckpoints(HTTPEndpoint):
         return json_response({"checkpoints": [checkpoint(one) for one in found]})
 
 
+def path_in(app_state: AppState, caller: Caller, request: Request) -> Path:
+    """The checkpoint that the path of a request means. Raises `UserError` 404."""
+    row, kind = model(app_state, caller, request), request.path_params["kind"]
+    if kind not in (WEIGHTS, SAMPLER_WEIGHTS):
+        raise errors.no_such("checkpoint")
+    return Path(row["id"], kind, request.path_params["name"])
+
+
 class RunCheckpoint(HTTPEndpoint):
     async def delete(self, request: Request) -> Response:
         app_state, caller = state_of(request), api_key_caller(request)
-        row, kind = model(app_state, caller, request), request.path_params["kind"]
-        if kind not in (WEIGHTS, SAMPLER_WEIGHTS):
-            raise errors.no_such("checkpoint")
-        app_state.service.checkpoints.remove(caller.user, Path(row["id"], kind, request.path_params["name"]))
+        app_state.service.checkpoints.remove(caller.user, path_in(app_state, caller, request))
+        return Response(status_code=204)
+
+
+class Lifetime(HTTPEndpoint):
+    """Sets when a checkpoint expires, or with null that it never does."""
+
+    async def put(self, request: Request) -> Response:
+        app_state, caller = state_of(request), api_key_caller(request)
+        given = validate(await read_json(request), SetTtl)
+        app_state.service.checkpoints.set_lifetime(caller.user, path_in(app_state, caller, request), given.ttl_seconds)
         return Response(status_code=204)
 
 

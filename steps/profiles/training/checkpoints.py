@@ -103,6 +103,8 @@ class SaveForSampler(OfModel):
     "The name of the snapshot in this case."
     named: bool = field(default=False, kw_only=True)
     "Whether it is saved under a name; else it belongs to a sampling session."
+    options: Mapping[str, object] = field(default_factory=dict, kw_only=True)
+    "More members of the request."
 
     async def perform(self, session: TrainingSession) -> None:
         await OfModel.perform(self, session)
@@ -113,7 +115,9 @@ class SaveForSampler(OfModel):
     def call(self, session: TrainingSession, model: str, seq: int) -> tuple[Call, Meaning]:
         owner = book_of(session).clients[model_of(session, self.model).key]
         path = f"{session.context.run}-{self.sampler}" if self.named else ""
-        return for_sampler(model, seq, path, owner.next_sampler), Meaning("save_for_sampler", self.model)
+        call = for_sampler(model, seq, path, owner.next_sampler)
+        call.members.update(self.options)
+        return call, Meaning("save_for_sampler", self.model)
 
 
 def for_sampler(model: str, seq: int, path: str, sampler: int) -> Call:

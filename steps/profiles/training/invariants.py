@@ -1,6 +1,7 @@
 """What holds of every response of every case: one logprob a target token, names of metrics that a client can merge, no internals, no keys."""
 
 import math
+import re
 from collections.abc import Iterator
 
 from rollout_conformance.contracts.training.wire_protobuf import CONTENT_TYPE
@@ -15,6 +16,8 @@ from rollout_conformance.steps.profiles.training.wires import TINKER
 
 REQUIRED = {"loss_fn_output_type": str, "metrics": dict}
 DTYPES = ("float32", "int64")
+KINDS = {"save": "weights", "save_for_sampler": "sampler_weights"}
+PLAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")
 ABOVE_ZERO = 1e-4  # rounding of a logprob of a certain token
 
 
@@ -69,6 +72,18 @@ def _unreadable(output: JsonObject) -> str:
     values = len(listed(tensor.get("data")))
     wrong = shape is not None and (len(sizes) != len(listed(shape)) or math.prod(sizes) != values)
     return f"{values} values of the shape {show(shape)}" if wrong else ""
+
+
+def paths(view: TrainingView) -> Iterator[Evidence]:
+    """The path of a checkpoint is the one that the SDK makes up for it where a save that it repeats had succeeded."""
+    for response in view.judged:
+        kind, name, path = KINDS.get(response.verb), response.request.get("path"), response.result.get("path")
+        if kind is None or response.dialect == SIGNAL or response.outcome != "done" or not isinstance(path, str):
+            continue
+        if not isinstance(name, str) or not PLAIN.fullmatch(name):
+            continue
+        wanted = f"tinker://{response.request.get('model_id')}/{kind}/{name}"
+        yield evidence("TRAINING-052", path == wanted, f"the path {show(wanted)}", show(path), response.n)
 
 
 def in_protobuf(view: TrainingView) -> Iterator[Evidence]:

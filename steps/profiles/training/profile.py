@@ -19,6 +19,7 @@ from rollout_conformance.steps.profiles.training.invariants import (
     in_protobuf,
     metric_names,
     no_leaks,
+    paths,
 )
 from rollout_conformance.steps.profiles.training.peers import peers
 from rollout_conformance.steps.profiles.training.view import TrainingView, read
@@ -48,7 +49,7 @@ PROFILE: Profile[TrainingState, TrainingView] = Profile(
     ),
     peers=peers,
     read=read,
-    invariants=(aligned, complete, in_protobuf, metric_names, no_leaks),
+    invariants=(aligned, complete, in_protobuf, metric_names, no_leaks, paths),
     cause=cause,
     inconclusive_reason=too_far_apart,
     ends_by_itself=LOOP,

@@ -26,11 +26,12 @@ from rollout_conformance.steps.profiles.training.calls import (
 )
 from rollout_conformance.steps.profiles.training.checkpoints import path_of
 from rollout_conformance.steps.profiles.training.context import RIGHT, Stopped, TrainingSession, book_of
+from rollout_conformance.steps.profiles.training.listing_expectations import made_by
 from rollout_conformance.steps.profiles.training.models import model_of
 from rollout_conformance.steps.profiles.training.responses import TrainingResponse
 from rollout_conformance.steps.profiles.training.wire import Call
 
-PLACEHOLDER = re.compile(r"\{(model|future|path|checkpoint|sampler|session|base|run|key)(?::([\w ]+))?\}")
+PLACEHOLDER = re.compile(r"\{(model|future|path|checkpoint|sampler|session|base|run|key|made)(?::([\w ]+))?\}")
 
 
 def _session_id(session: TrainingSession, name: str) -> str:
@@ -55,6 +56,15 @@ def _sampler(session: TrainingSession, name: str) -> str:
     return str(next(iter(found.members.values())))
 
 
+def _made(session: TrainingSession, name: str) -> str:
+    """The id of what a call of the case made."""
+    found = response_named(session, name)
+    id = made_by(found) if found else ""
+    if not id:
+        raise Stopped(f"what {name} made")
+    return id
+
+
 VALUES: Mapping[str, Callable[[TrainingSession, str], str]] = {
     "model": lambda session, name: model_of(session, name or "a").id,
     "future": _future,
@@ -65,6 +75,7 @@ VALUES: Mapping[str, Callable[[TrainingSession, str], str]] = {
     "session": _session_id,
     "base": lambda session, name: session.context.model,
     "run": lambda session, name: session.context.run,
+    "made": _made,
 }
 
 
@@ -114,7 +125,8 @@ def zstd_frame(mib: int, body: bytes) -> bytes:
 @dataclass(frozen=True, slots=True)
 class Send(NamedRequest):
     """Send any request. In its path, its body and its headers {model:a}, {future:NAME}, {path:NAME}, {sampler:NAME}, {session},
-    {base}, {run} and {key} stand for values of the case; {checkpoint:NAME} for the last two parts of a path."""
+    {base}, {run} and {key} stand for values of the case; {checkpoint:NAME} for the last two parts of a path, {made:NAME} for the id of what a call
+    made."""
 
     path: str
     "Path and query."

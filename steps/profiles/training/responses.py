@@ -56,9 +56,14 @@ class TrainingResponse(KeptResponse):
             return "lost"
         if 400 <= self.status < 500:
             return "rejected"
-        if not self.is_success or isinstance(self.body, NotJson):
+        if not self.is_success or (isinstance(self.body, NotJson) and not self._is_bare):
             return "failed"
         return self._of_result()
+
+    @property
+    def _is_bare(self) -> bool:
+        """Whether it is the success without a body of a request that makes nothing, such as DELETE: 204, or 200 of some servers."""
+        return self.verb == "send" and not self.raw
 
     def _of_result(self) -> Outcome:
         """Of a success of HTTP, which may carry the failure of a future."""
