@@ -222,11 +222,11 @@ LISTS = (
         patch=_paged(lambda rows, limit, offset: rows[offset:]), dialects=TINKER,
     ),
     Mutant(
-        "offset_ignored", breaks="048", what="every page begins with the first entry",
+        "offset_ignored", breaks="048", also=("047",), what="every page begins with the first entry",
         patch=_paged(lambda rows, limit, offset: rows[:limit]), dialects=TINKER,
     ),
     Mutant(
-        "offset_counts_pages", breaks="048", what="an offset counts pages, and not entries",
+        "offset_counts_pages", breaks="048", also=("047",), what="an offset counts pages, and not entries",
         patch=_paged(lambda rows, limit, offset: rows[offset * limit :][:limit]), dialects=TINKER,
     ),
     Mutant(

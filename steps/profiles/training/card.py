@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from rollout_conformance.steps.engine.target_card import Card
+from rollout_conformance.steps.engine.target_card import MOST_PATIENCE_S, Card
 from rollout_conformance.steps.profiles.training.accounting import TOLERANCES
 
 
@@ -14,6 +14,12 @@ class TrainingCard(Card):
     model: str | None = Field(None, description="the base model to train; default: the first that the target lists")
     tolerance: Literal["exact", "tight", "loose"] = Field(
         "tight", description="how far equal numbers may be apart: exact 1e-5, tight 1e-3, loose 5e-2"
+    )
+    settle_s: float = Field(
+        0,
+        ge=0,
+        le=MOST_PATIENCE_S,
+        description="how long after the end of a case it is kept open; the suite is the only client, and nothing comes late",
     )
     learning_rate: float = Field(0.01, gt=0, le=1, description="of the steps that have to show in the logprobs")
     rank: int = Field(8, ge=1, le=512, description="of the LoRA adapters that the cases train")

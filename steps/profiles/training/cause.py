@@ -74,11 +74,18 @@ def _cause(case: Case, view: TrainingView, response: TrainingResponse) -> Cause 
         return None if _may_be_pending(case, view, response) else _without_member(case, response)
     if response.status in BUSY and not _is_named(case, view, response):
         return Cause(f"the target returned {response.status} by itself", since=response.n, again=True)
+    if response.verb == "create_model" and _may_lack_room(view):
+        return Cause("the target may have had no room for another model", since=response.n, again=True)
     if _is_judged(case, view, response):
         return None
     if response.status == 401 and view.context.target_key is None:
         return Cause("the target requires a key (401): give it with --target-key", since=response.n)
     return _failed(case, view, response)
+
+
+def _may_lack_room(view: TrainingView) -> bool:
+    """Whether models of other cases may be why another one was rejected: of a target that is known to have room for few."""
+    return view.context.left.room is not None and not view.alone
 
 
 def _failed(case: Case, view: TrainingView, response: TrainingResponse) -> Cause:

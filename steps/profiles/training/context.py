@@ -18,15 +18,16 @@ RIGHT = "right"
 @dataclass(frozen=True, slots=True)
 class TrainingContext:
     """`model` is the base model to train, `dialect` that of the case, `run` a nonce of this run and case, `left` the models on
-    the target, each with the gate that opens at the end of its case, `listed` how many models the target lists (None without a list)."""
+    the target, `listed` how many models the target lists (None without a list), `creates` how many models the case creates."""
 
     card: TrainingCard
     target_key: str | None
     dialect: str
     model: str
     run: str = "rc-00000000-0x"
-    left: "list[tuple[Model, asyncio.Event]]" = field(default_factory=list)
+    left: "LeftModels" = field(default_factory=lambda: LeftModels())
     listed: int | None = None
+    creates: int = 1
 
     @property
     def wire(self) -> Wire:
@@ -59,6 +60,25 @@ class Model:
         taken = self.next_seq if seq is None else seq
         self.next_seq = max(self.next_seq, taken + 1)
         return taken
+
+
+@dataclass(slots=True)
+class LeftModels:
+    """The models of a run on the target, each with the gate that opens at the end of its case, and the cases with how many models each
+    creates. `room` is how many models the target held when it rejected one; None where it has rejected none."""
+
+    models: list[tuple[Model, asyncio.Event]] = field(default_factory=list)
+    cases: list[tuple[asyncio.Event, int]] = field(default_factory=list)
+    room: int | None = None
+
+    def gates(self) -> list[asyncio.Event]:
+        """Of the cases that have not ended; the others are forgotten."""
+        self.cases[:] = [(end, count) for end, count in self.cases if not end.is_set()]
+        return [end for end, _ in self.cases]
+
+    def held(self) -> int:
+        """How many models the cases that have not ended have created or will create."""
+        return sum(count for end, count in self.cases if not end.is_set())
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from time import monotonic
 
 from rollout_conformance.steps.engine.lenient_json import listed, mapping
 from rollout_conformance.steps.engine.verbs import phrase, verb
@@ -15,7 +16,7 @@ from rollout_conformance.steps.profiles.training.context import (
     TrainingSession,
     book_of,
 )
-from rollout_conformance.steps.profiles.training.left_models import note, unload_left
+from rollout_conformance.steps.profiles.training.left_models import note, room_made, turn
 from rollout_conformance.steps.profiles.training.responses import TrainingResponse
 from rollout_conformance.steps.profiles.training.wire import Members, TinkerJson
 
@@ -100,14 +101,20 @@ class CreateModel:
         lora = call.members.get("lora_config")
         (lora if isinstance(lora, dict) else call.members).update(self.lora)
         meaning = Meaning("create_model", self.model, internal=not self.name)
+        await turn(session)
         created = await made(session, name, call, meaning, self.key)
-        if created.outcome != "done" and self._is_plain() and await unload_left(session):
+        until = monotonic() + session.patience_s
+        while created.outcome != "done" and self._may_lack_room(session) and monotonic() < until:
+            if not await room_made(session):
+                break
             created = await made(session, name, call, meaning, self.key)
         self._note(session, created)
 
-    def _is_plain(self) -> bool:
-        """Whether nothing in the request is a reason to reject it, so that the target may have no room."""
-        return not (self.base or self.options or self.lora or self.rank is not None or self.name)
+    def _may_lack_room(self, session: TrainingSession) -> bool:
+        """Whether the target may have rejected the model because it has no room: nothing in the request is a reason to, or it is known that
+        there is little."""
+        plain = not (self.base or self.options or self.lora or self.rank is not None or self.name)
+        return plain or session.context.left.room is not None
 
     def _base(self, session: TrainingSession) -> str:
         if self.base not in (LISTED, LAST):

@@ -16,9 +16,9 @@ from rollout_conformance.steps.engine.trace import parse
 from rollout_conformance.steps.profiles.base import NoPeers, Setting
 from rollout_conformance.steps.profiles.parts import Found, lacking, possible
 from rollout_conformance.steps.profiles.training.card import TrainingCard
-from rollout_conformance.steps.profiles.training.context import Model, TrainingContext
+from rollout_conformance.steps.profiles.training.context import LeftModels, TrainingContext
 from rollout_conformance.steps.profiles.training.contract_values import CAPABILITIES
-from rollout_conformance.steps.profiles.training.models import models_in
+from rollout_conformance.steps.profiles.training.models import CreateModel, models_in
 from rollout_conformance.steps.profiles.training.wires import TINKER, WIRES
 
 ANSWER_S = 5.0
@@ -32,7 +32,7 @@ class TrainingPeers(NoPeers):
     setting: Setting
     models: dict[str, list[str]] = field(default_factory=dict)
     run: str = field(default_factory=lambda: uuid4().hex[:8])
-    left: list[tuple[Model, asyncio.Event]] = field(default_factory=list)
+    left: LeftModels = field(default_factory=LeftModels)
     counters: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
     @property
@@ -44,7 +44,8 @@ class TrainingPeers(NoPeers):
         model = self.setting.model or self.card.model or next(iter(listed or ()), NO_MODEL)
         run = f"rc-{self.run}-{next(self.counters)}x"
         count = None if listed is None else len(listed)
-        return TrainingContext(self.card, self.key_for(case), case.dialect, model, run, self.left, count)
+        creates = sum(isinstance(step.what, CreateModel) for step in case.actions)
+        return TrainingContext(self.card, self.key_for(case), case.dialect, model, run, self.left, count, creates)
 
     def key_for(self, case: Case) -> str | None:
         return self.card.key_for(case.variant, self.setting.target_key)
