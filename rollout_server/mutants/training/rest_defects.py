@@ -11,7 +11,7 @@ from rollout_conformance.rollout_server.common.responses import json_response
 from rollout_conformance.rollout_server.mutants.framework import Mutant, Patch, after, around, every, put
 from rollout_conformance.rollout_server.mutants.training.arithmetic import TINKER
 from rollout_conformance.rollout_server.mutants.training.endpoint_patches import around_handler
-from rollout_conformance.rollout_server.training import checkpoints, tinker_rest
+from rollout_conformance.rollout_server.training import checkpoints, request_input, tinker_rest
 from rollout_conformance.rollout_server.training.checkpoints import Checkpoints, Path
 
 
@@ -61,7 +61,7 @@ def _without_the_newest(rows: Any) -> Any:
 
 async def _models_of_the_tenant(original: Any, self: Any, request: Request) -> Response:
     response: Response = await original(self, request)
-    app_state, caller = tinker_rest.state_of(request), tinker_rest.api_key_caller(request)
+    app_state, caller = request_input.state_of(request), request_input.api_key_caller(request)
     every = [row["id"] for row in tinker_rest.models_of(app_state, caller.user)]
     return json_response({**json.loads(bytes(response.body)), "training_run_ids": every})
 

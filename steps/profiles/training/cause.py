@@ -74,7 +74,7 @@ def _cause(case: Case, view: TrainingView, response: TrainingResponse) -> Cause 
         return None if _may_be_pending(case, view, response) else _without_member(case, response)
     if response.status in BUSY and not _is_named(case, view, response):
         return Cause(f"the target returned {response.status} by itself", since=response.n, again=True)
-    if response.verb == "create_model" and _may_lack_room(view):
+    if response.verb == "create_model" and _may_lack_room(view) and not _may_be_rejected(case, view, response):
         return Cause("the target may have had no room for another model", since=response.n, again=True)
     if _is_judged(case, view, response):
         return None
@@ -86,6 +86,12 @@ def _cause(case: Case, view: TrainingView, response: TrainingResponse) -> Cause 
 def _may_lack_room(view: TrainingView) -> bool:
     """Whether models of other cases may be why another one was rejected: of a target that is known to have room for few."""
     return view.context.left.room is not None and not view.alone
+
+
+def _may_be_rejected(case: Case, view: TrainingView, response: TrainingResponse) -> bool:
+    """Whether the case demands or accepts that a call is rejected."""
+    ends = [step.what for step in case.expectations if isinstance(step.what, Rejected | CarriedOutOrRejected)]
+    return any(response in view.named(*one.of) for one in ends)
 
 
 def _failed(case: Case, view: TrainingView, response: TrainingResponse) -> Cause:

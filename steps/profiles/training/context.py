@@ -71,6 +71,10 @@ class LeftModels:
     cases: list[tuple[asyncio.Event, int]] = field(default_factory=list)
     room: int | None = None
 
+    def learn(self, held: int) -> None:
+        """It held so many when it rejected another one."""
+        self.room = min(held, self.room or held)
+
     def gates(self) -> list[asyncio.Event]:
         """Of the cases that have not ended; the others are forgotten."""
         self.cases[:] = [(end, count) for end, count in self.cases if not end.is_set()]

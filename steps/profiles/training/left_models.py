@@ -46,9 +46,6 @@ async def room_made(session: TrainingSession) -> bool:
     left, own = session.context.left, session.hold(END_OF_CASE)
     if not isinstance(session.context.wire, TinkerJson) or not session.context.card.declares("unload"):
         return False
-    if not left.models:
-        return False
-    left.room = min(len(left.models), left.room or len(left.models))
     others = [end for _, end in left.models if end is not own]
     if not any(end.is_set() for end in others):
         await _ended(others, session.patience_s)

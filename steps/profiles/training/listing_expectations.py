@@ -1,5 +1,6 @@
 """What is demanded of lists of sessions, models (training runs) and checkpoints, and of one page of them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
 
@@ -114,7 +115,7 @@ class DescribedRun(ResponseExpectation[TrainingResponse, TrainingView]):
         return next((made_by(one) for one in view.named(name)), None) if name else None
 
 
-def _described(run: JsonObject, name: str, wanted: object) -> Check | None:
+def _described(run: Mapping[str, object], name: str, wanted: object) -> Check | None:
     value = run.get(name)
     found = mapping(value).get("tinker_path") if name.startswith("last_") else value
     if not wanted or found is None:

@@ -104,10 +104,13 @@ class CreateModel:
         await turn(session)
         created = await made(session, name, call, meaning, self.key)
         until = monotonic() + session.patience_s
-        while created.outcome != "done" and self._may_lack_room(session) and monotonic() < until:
+        while created.outcome in ("rejected", "failed") and self._may_lack_room(session) and monotonic() < until:
+            held = len(session.context.left.models)
             if not await room_made(session):
                 break
             created = await made(session, name, call, meaning, self.key)
+            if created.outcome == "done":  # which shows what the target lacked
+                session.context.left.learn(held)
         self._note(session, created)
 
     def _may_lack_room(self, session: TrainingSession) -> bool:
