@@ -1,6 +1,6 @@
 """Verbs that make models and end them: a session, a model with its adapter, a heartbeat."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from time import monotonic
 
@@ -21,6 +21,7 @@ from rollout_conformance.steps.profiles.training.responses import TrainingRespon
 from rollout_conformance.steps.profiles.training.wire import Members, TinkerJson
 
 SEED = 7
+OTHER_REASONS = (401, 403, 404, 410, 422)  # statuses of a rejection that no room would change
 LISTED, LAST = "{listed}", "{last listed}"  # the first and the last model of the response `listed`
 
 
@@ -103,19 +104,31 @@ class CreateModel:
         meaning = Meaning("create_model", self.model, internal=not self.name)
         await turn(session)
         created = await made(session, name, call, meaning, self.key)
-        until = monotonic() + session.patience_s
-        while created.outcome in ("rejected", "failed") and self._may_lack_room(session) and monotonic() < until:
-            held = len(session.context.left.models)
-            if not await room_made(session):
-                break
-            created = await made(session, name, call, meaning, self.key)
-            if created.outcome == "done":  # which shows what the target lacked
-                session.context.left.learn(held)
+        created = await self._with_room(session, created, lambda: made(session, name, call, meaning, self.key))
         self._note(session, created)
 
-    def _may_lack_room(self, session: TrainingSession) -> bool:
+    async def _with_room(
+        self, session: TrainingSession, created: TrainingResponse, again: Callable[[], Awaitable[TrainingResponse]]
+    ) -> TrainingResponse:
+        """The response to the creation where the target has room for another model: it is sent again once, and as often as the patience allows
+        where the target is known to have little."""
+        left, until = session.context.left, monotonic() + session.patience_s
+        while self._may_lack_room(session, created):
+            held = len(left.models)
+            if not await room_made(session):
+                break
+            created = await again()
+            if created.outcome == "done":  # which shows what the target lacked
+                left.learn(held)
+            if left.room is None or monotonic() > until:
+                break
+        return created
+
+    def _may_lack_room(self, session: TrainingSession, created: TrainingResponse) -> bool:
         """Whether the target may have rejected the model because it has no room: nothing in the request is a reason to, or it is known that
         there is little."""
+        if created.outcome not in ("rejected", "failed") or created.status in OTHER_REASONS:
+            return False
         plain = not (self.base or self.options or self.lora or self.rank is not None or self.name)
         return plain or session.context.left.room is not None
 
