@@ -288,7 +288,7 @@ PATHS = (
         patch=every(put(Path, "__str__", _without_scheme), around(checkpoints, "parse_path", _any_scheme)), dialects=TINKER,
     ),
     Mutant(
-        "path_of_weights_for_samplers", breaks="052", also=("047", "049"), what="the path of a snapshot is that of a training checkpoint",
+        "path_of_weights_for_samplers", breaks="052", also=("021", "047", "049"), what="the path of a snapshot is that of a training checkpoint",
         patch=every(put(Path, "__str__", _as_weights), around(Checkpoints, "find", _of_any_kind)), dialects=TINKER,
     ),
     Mutant(
