@@ -41,6 +41,7 @@ class Requirement:
     accepts: tuple[str, ...]
     decision: str | None
     needs: tuple[str, ...]
+    explains: tuple[str, ...] = ()
 
     @property
     def fuzzed(self) -> bool:
@@ -92,6 +93,7 @@ class _Entry(Strict):
     accepts: Texts | None = None
     decision: Text | None = None
     needs: Texts | None = None
+    explains: Texts | None = None
 
     def frozen(self) -> Requirement:
         return Requirement(
@@ -100,6 +102,7 @@ class _Entry(Strict):
                 "judged_by": self.judged_by or (),
                 "accepts": self.accepts or (),
                 "needs": self.needs or (),
+                "explains": self.explains or (),
             }
         )
 
@@ -139,9 +142,15 @@ def _line(node: yaml.Node | None, keys: tuple[str | int, ...]) -> int:
 
 def _problems(catalogue: _Catalogue) -> Iterator[Problem]:
     seen: set[str] = set()
+    ids = {entry.id for entry in catalogue.requirements}
     for number, entry in enumerate(catalogue.requirements):
         for field, problem in _entry_problems(catalogue, entry, entry.id in seen):
             yield ("requirements", number, field), problem
+        for unknown in sorted(set(entry.explains or ()) - ids):
+            yield (
+                ("requirements", number, "explains"),
+                f"{entry.id}: explains: saw {unknown!r}, which is no id of this file",
+            )
         seen.add(entry.id)
 
 

@@ -41,7 +41,10 @@ def causes(outcomes: Sequence[Outcome], catalogue: Mapping[str, Requirement]) ->
     broken = [places for outcome in outcomes if (places := _places(outcome))]
     counted = Counter(name for places in broken for name in places)
     first = Counter(name for places in broken for name, place in places.items() if place == min(places.values()))
-    ordered = sorted(shapes, key=lambda name: (_grave(shapes[name]), -first[name], -counted[name], name))
+    explained = {other for name in shapes for other in catalogue[name].explains}
+    ordered = sorted(
+        shapes, key=lambda name: (_grave(shapes[name]), name in explained, -first[name], -counted[name], name)
+    )
     found: list[Cause] = []
     for name in ordered:
         leading = (one.requirement.id for one in found if one.after is None)

@@ -1,5 +1,7 @@
 """The order in which what is broken is shown: the likely first cause on top, what follows from it after it."""
 
+from dataclasses import replace
+
 from rollout_conformance.contracts.requirements import Requirement
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.causes import Cause, causes
@@ -49,3 +51,9 @@ def test_the_ways_in_which_one_requirement_breaks_are_one_cause() -> None:
 
 def test_what_is_known_is_no_cause() -> None:
     assert causes([outcome("1", (A, (1,)), known="later")], CATALOGUE) == []
+
+
+def test_what_explains_another_one_is_before_it_in_fewer_cases() -> None:
+    catalogue = {**CATALOGUE, C: replace(CATALOGUE[C], explains=(A,))}
+    outcomes = [outcome("1", (A, (1,))), outcome("2", (A, (1,))), outcome("3", (B, (1,))), outcome("4", (C, (1,)))]
+    assert [one.requirement.id for one in causes(outcomes, catalogue)] == [B, C, A]
