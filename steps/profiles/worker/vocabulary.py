@@ -46,6 +46,7 @@ VOCABULARY = Vocabulary.of(
     outputs.SameOutput,
     outputs.SameEach,
     outputs.DifferentOutputs,
+    outputs.DifferentOrRejected,
     outputs.Begins,
     outputs.KeepsPart,
     outputs.Grows,

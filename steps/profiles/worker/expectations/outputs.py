@@ -109,6 +109,19 @@ class DifferentOutputs(JobsTogether):
         )
 
 
+@verb("different_or_rejected", short="of", example="all")
+@phrase("the outputs of {of:several_responses} are not all equal, or their prompts are rejected")
+@dataclass(frozen=True, slots=True)
+class DifferentOrRejected(JudgesErrors, DifferentOutputs):
+    """The same of prompts that a worker may have no room for: where one is rejected with 4xx, nothing is decided."""
+
+    def compare(self, responses: list[JobResponse], view: WorkerView) -> Check | None:
+        failed = next((one for one in responses if not one.is_success and not one.is_client_error), None)
+        if failed is not None and not failed.is_busy:
+            return Check(False, "the job is carried out, or rejected with 4xx", failed.shown())
+        return DifferentOutputs.compare(self, responses, view)
+
+
 def _equal_pair(jobs: Sequence[JobResponse], tolerance: float) -> Check | None:
     """Two jobs of several with equal outputs, which the log probabilities of the worker make unlikely."""
     for one, other in combinations([job for job in jobs if job.transcript.logprobs], 2):
