@@ -11,6 +11,7 @@ FEATURE, SCENARIO = ".feature", ".yaml"
 ENDINGS = (FEATURE, SCENARIO)
 TAG = re.compile(rf"^[ \t]*@(?:.*[\s@])?(?:{'|'.join(PROFILES)})-\d+\b", re.IGNORECASE | re.MULTILINE)
 CASES = re.compile(r"^cases\s*:", re.MULTILINE)
+ABOUT = re.compile(rf"\brequirements[\"']?\s*:[\s\[\"'-]*(?:{'|'.join(PROFILES)})-\d+\b", re.IGNORECASE)
 
 
 def files(profile: str, root: Path = ROOT) -> list[Path]:
@@ -26,6 +27,12 @@ def is_case_file(file: Path) -> bool:
     """Whether a file says that it has cases: a feature by a tag that names a requirement, a scenario file by its `cases`."""
     pattern = {FEATURE: TAG, SCENARIO: CASES}.get(file.suffix)
     return pattern is not None and pattern.search(_text(file)) is not None
+
+
+def names_requirement(file: Path) -> bool:
+    """Whether a case file is surely one of the suite, in a folder where other tools may have files with `cases` as well: it says what a case
+    is about."""
+    return is_case_file(file) and (file.suffix == FEATURE or ABOUT.search(_text(file)) is not None)
 
 
 def in_folder(folder: Path) -> tuple[list[Path], list[Path]]:

@@ -1,18 +1,21 @@
-"""Which files pytest leaves to the suite: those that it ships, features that name its requirements, and files that the user names.
+"""Which files pytest leaves to the suite: those that it ships, features and scenario files that name its requirements, and files that the
+user names.
 
-A feature without such a tag belongs to pytest-bdd or to whatever else the project uses.
+A feature without such a tag belongs to pytest-bdd or to whatever else the project uses, and so does YAML without such cases.
 """
 
+import re
 from pathlib import Path
 
 import pytest
 
-from rollout_conformance.steps.case_files import is_case_file
+from rollout_conformance.steps.case_files import is_case_file, names_requirement
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.profiles import PROFILES
 from rollout_conformance.steps.pytest_plugin import options
 
 FEATURE, SCENARIO, CONTRACT = "feature", "scenario", "contract"
+LINE = re.compile(r"(.+\.(?:feature|yaml)):(\d+)")  # the address of a case, as findings print it
 
 
 def kind(file: Path, config: pytest.Config) -> str | None:
@@ -28,8 +31,14 @@ def kind(file: Path, config: pytest.Config) -> str | None:
 
 def is_named(file: Path, config: pytest.Config) -> bool:
     """Whether the user named a file on the command line, in any folder."""
-    named = (config.invocation_params.dir / arg.partition("::")[0] for arg in config.args)
+    named = (config.invocation_params.dir / _file_in(arg) for arg in config.args)
     return any(name.resolve() == file.resolve() for name in named)
+
+
+def _file_in(arg: str) -> str:
+    """The file of an argument of pytest: without a line or the name of an item."""
+    line = LINE.fullmatch(arg)
+    return line[1] if line else arg.partition("::")[0]
 
 
 def is_shipped(file: Path) -> bool:
@@ -44,7 +53,7 @@ def _is_feature(file: Path, config: pytest.Config) -> bool:
 
 
 def _is_scenario(file: Path, config: pytest.Config) -> bool:
-    if is_shipped(file):
+    if is_shipped(file) or names_requirement(file):
         return True
     if not is_named(file, config):
         return False

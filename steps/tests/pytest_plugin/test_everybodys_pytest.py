@@ -90,6 +90,46 @@ def test_two_equal_rows_are_reported_at_their_place(project: pytest.Pytester) ->
     result.stdout.fnmatch_lines(["*mine.feature:21:7: this row is called as that of line 20*"])
 
 
+SCENARIOS = """cases:
+- name: <n> requests
+  requirements: [ROLLOUT-112]
+  dialects: [sync]
+  trainer: [{text: Done.}]
+  expect:
+  - {generation_requests: <n>}
+  examples: [{n: 1}, {n: 5}]
+- name: good as data
+  requirements: [ROLLOUT-112]
+  dialects: [sync]
+  trainer: [{text: Done.}]
+  expect: [completed]
+"""
+DATA = [("1 requests[sync]", "PASSED"), ("5 requests[sync]", "FAILED"), ("good as data[sync]", "PASSED")]
+
+
+def test_scenario_files_in_a_folder_are_played_and_other_yaml_is_not_touched(project: pytest.Pytester) -> None:
+    folder = project.path / "any" / "folder"
+    (folder / "more.yaml").write_text(SCENARIOS, encoding="utf-8")
+    (folder / "deployment.yaml").write_text("cases:\n- {{ .Values.name }}\n", encoding="utf-8")
+    assert sorted(played(project)) == sorted(ALL + DATA)
+
+
+@pytest.mark.parametrize(("line", "chosen"), [(2, DATA[:2]), (7, DATA[:2]), (9, DATA[2:]), (14, DATA[2:])])
+def test_the_address_that_a_finding_prints_is_one_that_pytest_plays(
+    project: pytest.Pytester, line: int, chosen: list[tuple[str, str]]
+) -> None:
+    (project.path / "more.yaml").write_text(SCENARIOS, encoding="utf-8")
+    result = project.runpytest_subprocess("-v", f"more.yaml:{line}", timeout=240)
+    ended = [(found[1], found[2]) for text in result.outlines if (found := ENDED.search(text)) and "Error" not in text]
+    assert ended == chosen
+
+
+def test_a_line_before_the_first_case_says_where_that_begins(project: pytest.Pytester) -> None:
+    (project.path / "more.yaml").write_text(SCENARIOS, encoding="utf-8")
+    result = project.runpytest_subprocess("more.yaml:1", timeout=240)
+    result.stderr.fnmatch_lines(["*more.yaml:1: no case includes this line; the first begins in line 2*"])
+
+
 @pytest.mark.skipif(not HAS_XDIST, reason="pytest-xdist is not installed")
 def test_two_workers_play_every_case_once(project: pytest.Pytester) -> None:
     result = project.runpytest_subprocess("-n", "2", "any", timeout=240)

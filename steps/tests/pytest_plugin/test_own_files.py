@@ -60,12 +60,41 @@ def test_a_feature_that_is_named_with_a_profile_is_taken(tmp_path: Path) -> None
     assert own_files.kind(file, config(f"{file}::s", profile="rollout")) == FEATURE
 
 
-def test_a_scenario_file_is_taken_when_it_is_named_and_has_cases(tmp_path: Path) -> None:
-    file = written(tmp_path, "x.yaml", CASES)
-    assert own_files.kind(file, config(tmp_path)) is None
-    assert own_files.kind(file, config(file)) == SCENARIO
+@pytest.mark.parametrize(
+    "text",
+    [
+        CASES,
+        "# yaml-language-server: $schema=x\ntags: [a]\n" + CASES.replace("[CHAT-050]", "\n  - 'chat-050'"),
+        "cases:\n- {name: a, requirements: [ROLLOUT-112], steps: [start]}\n",
+    ],
+)
+def test_a_scenario_file_that_names_a_requirement_is_taken_in_any_folder(tmp_path: Path, text: str) -> None:
+    assert own_files.kind(written(tmp_path, "x.yaml", text), config(tmp_path)) == SCENARIO
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "test_name: a\nstages: []\n",
+        "requirements: [CHAT-050]\n",
+        "suite:\n  cases:\n  - requirements: [CHAT-050]\n",
+        "cases:\n- name: as CHAT-050\n  requirements: [PAY-7]\n",
+        "cases: [{{cookiecutter.name}}]\n",
+        "",
+    ],
+)
+def test_any_other_yaml_is_left_to_the_project(tmp_path: Path, text: str) -> None:
+    assert own_files.kind(written(tmp_path, "x.yaml", text), config(tmp_path)) is None
+
+
+@pytest.mark.parametrize("suffix", ["", ":2", "::a"])
+def test_a_file_with_cases_that_is_named_is_taken_so_that_its_author_is_told_what_is_missing(
+    tmp_path: Path, suffix: str
+) -> None:
+    file = written(tmp_path, "x.yaml", "cases:\n- name: a\n")
+    assert own_files.kind(file, config(f"{file}{suffix}")) == SCENARIO
     other = written(tmp_path, "test_api.tavern.yaml", "test_name: a\nstages: []\n")
-    assert own_files.kind(other, config(other)) is None
+    assert own_files.kind(other, config(f"{other}{suffix}")) is None
 
 
 @pytest.mark.parametrize(("name", "text"), [("openapi.yaml", "openapi: 3.1.0\n"), ("openapi.json", "{}")])
