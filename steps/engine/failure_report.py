@@ -30,12 +30,14 @@ SHAPE = re.compile(r'rc-[0-9a-f]+-\d+x?|call_[\w-]+|"(?:[^"\\]++|\\.)*+"?|-?\d+(
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One root cause: a requirement, broken in the same way in these cases. The first is shown in full."""
+    """One root cause: a requirement, broken in the same way in these cases. The first is shown in full; `case_level` is the strongest level
+    of what that case is about."""
 
     requirement: Requirement
     finding: Finding
     outcome: Outcome
     others: tuple[Outcome, ...] = ()
+    case_level: str = LEVELS[0]
 
     @property
     def level(self) -> str:
@@ -56,7 +58,9 @@ def collapse(outcomes: Iterable[Outcome], catalogue: Mapping[str, Requirement]) 
             )
             known = groups.get(key)
             if known is None:
-                groups[key] = Group(catalogue[finding.requirement], finding, outcome)
+                groups[key] = Group(
+                    catalogue[finding.requirement], finding, outcome, case_level=_case_level(outcome, catalogue)
+                )
             elif all(
                 outcome is not one for one in (known.outcome, *known.others[-1:])
             ):  # those of one outcome come in a row
@@ -68,8 +72,14 @@ def _joined(known: Group, finding: Finding, outcome: Outcome, catalogue: Mapping
     """The group with one more case. The gravest is the one that is shown: a case about a SHOULD may have come first."""
     levels = {known.requirement.id: known.requirement.level}
     if LEVELS.index(finding.level(levels)) < LEVELS.index(known.level):
-        return replace(known, finding=finding, outcome=outcome, others=(*known.others, known.outcome))
+        others, level = (*known.others, known.outcome), _case_level(outcome, catalogue)
+        return replace(known, finding=finding, outcome=outcome, others=others, case_level=level)
     return replace(known, others=(*known.others, outcome))
+
+
+def _case_level(outcome: Outcome, catalogue: Mapping[str, Requirement]) -> str:
+    levels = (catalogue[name].level for name in outcome.case.requirements if name in catalogue)
+    return min(levels, key=LEVELS.index, default=LEVELS[0])
 
 
 def finding_block(group: Group, width: int | None = None) -> str:
@@ -82,6 +92,8 @@ def finding_block(group: Group, width: int | None = None) -> str:
     if reported := bug_reports.short_line(group.requirement.id):
         lines += page.line(f"  {bug_reports.SHOWN}: {reported}")
     lines += page.field("expected", finding.expected) + page.field("observed", finding.observed)
+    if note := note_on_level(group):
+        lines += page.field("note", note)
     if finding.ignored:
         lines += page.field("note", "accepted, and ignored: nobody is told that what was asked for has no effect")
     if finding.state:
@@ -105,6 +117,19 @@ def title(group: Group) -> str:
     """The level, the requirement and what it demands."""
     return (
         f"{WORDS[group.level]}  {group.requirement.id} {group.requirement.level.upper()}  {group.requirement.sentence}"
+    )
+
+
+def note_on_level(group: Group) -> str:
+    """Why a finding counts less than its requirement; empty where it does not."""
+    requirement, level = group.requirement, group.level.upper()
+    if group.level == requirement.level:
+        return ""
+    if group.case_level == requirement.level:
+        return f"a {requirement.level.upper()}, broken in a way that counts as a {level}: the harm is smaller"
+    return (
+        f"a {requirement.level.upper()}, seen broken in a case about a {group.case_level.upper()} ({', '.join(group.outcome.case.requirements)}). "
+        f"Such a case may ask for more than servers owe, so it counts as a {level}"
     )
 
 

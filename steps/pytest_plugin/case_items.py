@@ -14,7 +14,7 @@ from rollout_conformance.steps.engine.findings import SuiteError, Verdict
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.profiles import DEFAULT, profile_of
 from rollout_conformance.steps.profiles.base import Profile
-from rollout_conformance.steps.pytest_plugin import allure_report, markers, options, own_files
+from rollout_conformance.steps.pytest_plugin import allure_report, markers, options, own_files, requirement_warnings
 from rollout_conformance.steps.pytest_plugin.bdd_reporting import Failed, NotConformant, report_scenario
 from rollout_conformance.steps.pytest_plugin.run_options import run_options_of
 from rollout_conformance.steps.pytest_plugin.session import SuiteItem, session_of
@@ -80,6 +80,8 @@ class CaseItem(SuiteItem):
             report_scenario(self, self.scenario, outcome)
         allure_report.write(self.config, outcome)
         judgement = outcome.judgement
+        if not judgement.failed and judgement.verdict is not Verdict.ERROR:
+            requirement_warnings.warn(self, outcome)
         if judgement.verdict is Verdict.SKIP:
             pytest.skip(judgement.reason)
         if judgement.verdict is Verdict.INCONCLUSIVE:

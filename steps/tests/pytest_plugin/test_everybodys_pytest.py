@@ -130,6 +130,43 @@ def test_a_line_before_the_first_case_says_where_that_begins(project: pytest.Pyt
     result.stderr.fnmatch_lines(["*more.yaml:1: no case includes this line; the first begins in line 2*"])
 
 
+SHOULD = """cases:
+- name: a second start
+  requirements: [ROLLOUT-110]
+  dialects: [sync]
+  trainer: [{text: Done.}]
+  expect: [{generation_requests: 5}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "outcomes"),
+    [
+        ((), {"passed": 1, "warnings": 1}),
+        (("-W", "error"), {"passed": 1, "warnings": 1}),  # --level decides what fails, not the filter of warnings
+        (("-W", "ignore:WARN  ROLLOUT-110"), {"passed": 1, "warnings": 0}),
+        (("--level", "should"), {"failed": 1}),
+    ],
+)
+def test_a_broken_should_is_a_warning_and_a_failure_where_that_is_asked_for(
+    project: pytest.Pytester, words: tuple[str, ...], outcomes: dict[str, int]
+) -> None:
+    (project.path / "should.yaml").write_text(SHOULD, encoding="utf-8")
+    result = project.runpytest_subprocess("should.yaml", *words, timeout=240)
+    result.assert_outcomes(**outcomes)
+    if outcomes.get("warnings"):
+        result.stdout.fnmatch_lines(
+            [
+                "should.yaml::a second start[[]sync[]]",
+                "*RequirementWarning: WARN  ROLLOUT-110 SHOULD  The server *",
+                "*expected 5 generation request(s)*",
+                "*observed 1*",
+                "*case     *should.yaml:6",
+                "*It fails with --level should.",
+            ]
+        )
+
+
 @pytest.mark.skipif(not HAS_XDIST, reason="pytest-xdist is not installed")
 def test_two_workers_play_every_case_once(project: pytest.Pytester) -> None:
     result = project.runpytest_subprocess("-n", "2", "any", timeout=240)
