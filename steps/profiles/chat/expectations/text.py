@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 from rollout_conformance.steps.engine import json_schema
 from rollout_conformance.steps.engine.json_diff import show
-from rollout_conformance.steps.engine.lenient_json import mapping, text
+from rollout_conformance.steps.engine.lenient_json import text
 from rollout_conformance.steps.engine.trace import NotJson, parse
 from rollout_conformance.steps.engine.verb_parsing import Written
 from rollout_conformance.steps.engine.verbs import phrase, verb
@@ -156,7 +156,7 @@ class Truncated(OptionallyRejectable):
 
     def _may_have_ended(self, response: ChatResponse, count: int | None, view: CaseView) -> bool:
         """Whether the model may have ended a completion of no more than the limit by itself. `ignore_eos` does not let it."""
-        if mapping(response.body).get("ignore_eos") or (count is not None and count > self.tokens):
+        if response.request.get("ignore_eos") or (count is not None and count > self.tokens):
             return False
         if not self.longer:
             return count is None or count < self.tokens
