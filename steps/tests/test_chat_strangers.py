@@ -9,12 +9,13 @@ from collections import Counter
 import pytest
 
 from rollout_conformance.steps import case_catalog
+from rollout_conformance.steps.commands import card
 from rollout_conformance.steps.engine.findings import Verdict
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.profiles import profile_of
 from rollout_conformance.steps.profiles.chat.capabilities import has
-from rollout_conformance.steps.profiles.chat.peers import ANSWERS_DIFFER
+from rollout_conformance.steps.profiles.chat.determinism import ANSWERS_DIFFER, DIFFERENT, SAME
 from rollout_conformance.steps.run_setup import RunOptions, ready
 
 KEY = "key-of-a-client"
@@ -30,8 +31,8 @@ def outcomes(name: str, *files: str, declares: tuple[str, ...] = ()) -> list[Out
 async def _outcomes(name: str, files: tuple[str, ...], declares: tuple[str, ...]) -> list[Outcome]:
     env = {"STRANGER": name, "ENGINE_KEY": KEY}
     members = {"env": env, "key": KEY, "settle_s": 0, "patience_s": 15, "capabilities": list(declares)}
-    card = Card.model_validate(members)
-    async with ready(RunOptions(profile="chat", target=ENGINE, described=card, level="may")) as run:
+    described = Card.model_validate(members)
+    async with ready(RunOptions(profile="chat", target=ENGINE, described=described, level="may")) as run:
         cases = [case for case in run.applicable(case_catalog.every("chat")) if not files or case.at.file in files]
         return list(await asyncio.gather(*(run.runner.play(case) for case in run.ordered(cases))))
 
@@ -183,3 +184,13 @@ def test_the_finding_names_what_such_a_proxy_declares(name: str, capability: str
     accused = [one for outcome in played for one in outcome.judgement.findings if one.requirement == "CHAT-003"]
     assert accused
     assert all(f"`no_{capability}`" in one.hint for one in accused)
+
+
+@pytest.mark.parametrize(("name", "told"), [("random", DIFFERENT), ("bare", SAME)])
+def test_the_card_of_an_engine_tells_what_was_learnt_of_its_determinism(name: str, told: str) -> None:
+    async def written() -> list[str]:
+        described = Card.model_validate({"env": {"STRANGER": name, "ENGINE_KEY": KEY}, "key": KEY, "patience_s": 15})
+        async with ready(RunOptions(profile="chat", target=ENGINE, described=described)) as run:
+            return list(card.lines(run))
+
+    assert any(line.startswith(f"# {told}") for line in asyncio.run(written()))

@@ -21,6 +21,13 @@ from rollout_conformance.steps.peers.tokens import Tokens
 from rollout_conformance.steps.profiles.base import NoPeers, Setting
 from rollout_conformance.steps.profiles.chat.capabilities import COMMON, HINTS, PROBED_OR_DECLARED, PROBES, TEXTS, has
 from rollout_conformance.steps.profiles.chat.card import ChatCard
+from rollout_conformance.steps.profiles.chat.determinism import (
+    EQUAL_REQUESTS,
+    are_equal,
+    compares_answers,
+    incomparable,
+    learnt,
+)
 from rollout_conformance.steps.profiles.chat.expectations.samples import sample_key
 from rollout_conformance.steps.profiles.chat.greeting import GREETING
 from rollout_conformance.steps.profiles.chat.requests import CHAT, ChatRequest
@@ -39,10 +46,6 @@ PROBE_S = 10.0
 MOST_CONTEXT = 4_000_000  # tokens; what a server lists beyond that is no length of a prompt that could be sent
 RUNNING = "vllm:num_requests_running"
 MODELS = "/v1/models"
-EQUAL_REQUESTS = 3
-ANSWERS_DIFFER = "equal requests with temperature 0 had different answers before the run, which CHAT-030 judges"
-SAMPLED = "temperature 0 may not reach the model of a target that imposes sampling parameters"
-DETERMINISM = {"CHAT-030", "CHAT-031"}
 ASSUMED = ("unbuffered", "shipped_tokenizer")  # like the common ones, but of the way in which the suite is run
 
 
@@ -50,7 +53,7 @@ ASSUMED = ("unbuffered", "shipped_tokenizer")  # like the common ones, but of th
 class ChatPeers(NoPeers):
     """No peer is played here: this is what was learnt of the server. `probed` are the capabilities that it showed, `listed` its models (None
     without a list), `ids_at` where token ids stand that are not where they should be, `deterministic` whether equal requests with
-    temperature 0 had equal answers."""
+    temperature 0 had equal answers (None where fewer than two of them were answered)."""
 
     setting: Setting
     tokens: Tokens | None
@@ -60,7 +63,7 @@ class ChatPeers(NoPeers):
     probed: set[str] = field(default_factory=set)
     listed: frozenset[str] | None = None
     ids_at: str = field(default="", kw_only=True)
-    deterministic: bool = field(default=True, kw_only=True)
+    deterministic: bool | None = field(default=None, kw_only=True)
 
     @property
     def card(self) -> ChatCard:
@@ -96,7 +99,8 @@ class ChatPeers(NoPeers):
             members[NAMED] = card_form(self.ids_at)
         members["capabilities"] = shown
         others = sorted((self.listed or frozenset()) - {self.model})
-        remarks = (f"the target also lists {', '.join(others[:10])}",) if others else ()
+        listed = [f"the target also lists {', '.join(others[:10])}"] if others else []
+        remarks = (*listed, *(learnt(self.deterministic) if self._has("request_sampling") else ()))
         may_have = possible(TEXTS, (*PROBED_OR_DECLARED, "shipped_tokenizer"), shown)
         return Found(members, remarks, {**may_have, **absent(HINTS, self.card)})
 
@@ -108,15 +112,13 @@ class ChatPeers(NoPeers):
         if live is not None and (told := next((live.lacks[need] for need in needs if need in live.lacks), "")):
             return told
         if not self._is_deterministic() and compares_answers(case):
-            if not self._has("request_sampling"):
-                return f"{SAMPLED}: no two answers are compared"
-            return f"{ANSWERS_DIFFER}: what compares two answers would judge that again"
+            return incomparable(self._has("request_sampling"))
         missing = [need for need in needs if not self._has(need)]
         return lacking(TEXTS | {"token_ids": TEXTS["token_ids"] + self._about_ids()}, missing)
 
     def _is_deterministic(self) -> bool:
         """Whether temperature 0 makes equal requests have equal answers; no request has it where the target imposes its own."""
-        return self.deterministic and self._has("request_sampling")
+        return self.deterministic is not False and self._has("request_sampling")
 
     def _about_ids(self) -> str:
         """Where token ids were looked for, and where a list of ids was seen instead."""
@@ -189,7 +191,7 @@ class ChatPeers(NoPeers):
                 self.ids_at = place_of_ids(body) or ""
         greedy = {**hello, "temperature": 0}
         answers = [await self._answer(http, base_url, greedy) for _ in range(EQUAL_REQUESTS)]
-        self.deterministic = len({one for one in answers if one}) < 2
+        self.deterministic = are_equal(answers)
         page = await http.get(f"{base_url}{self.card.path('/metrics')}")
         if page.status_code == 200 and RUNNING in page.text:
             self.probed.add("metrics")
@@ -208,12 +210,6 @@ def streams(case: Case) -> bool:
     """Whether a request of the case is for a stream, whatever the case is about."""
     requests = (step.what for step in case.actions if isinstance(step.what, ChatRequest))
     return any(one.stream or one.body.get("stream") is True for one in requests)
-
-
-def compares_answers(case: Case) -> bool:
-    """Whether a case rests on equal answers to equal requests, without being about them."""
-    rests = any(getattr(step.what, "rests_on_determinism", False) for step in case.expectations)
-    return rests and not DETERMINISM & set(case.requirements)
 
 
 @contextlib.asynccontextmanager
