@@ -44,7 +44,8 @@ class Phrase:
 
     `template` has `{member}` or `{member:type}` where a value stands, and `(s)` where letters may be left out. `fixed` are the members
     that the sentence always means. `block` is the member that the text block below the sentence gives (as YAML members), `table` the one
-    that its table gives (a list of rows). `keyword` is given, when or then.
+    that its table gives (a list of rows). `keyword` is given, when or then. `example` has what stands in the place of a member, or below the
+    sentence, where it is shown to readers and the examples of the verb do not fit.
     """
 
     template: str
@@ -52,6 +53,7 @@ class Phrase:
     block: str = ""
     table: str = ""
     keyword: str = ""
+    example: Mapping[str, str] = field(default_factory=dict)
 
     def placeholders(self) -> list[tuple[str, str]]:
         """(member, type or nothing) in the order of the sentence."""
@@ -180,12 +182,20 @@ def verb(
     return decorate
 
 
-def phrase(template: str, /, block: str = "", table: str = "", keyword: str = "", **fixed: object) -> Callable[[T], T]:
+def phrase(
+    template: str,
+    /,
+    block: str = "",
+    table: str = "",
+    keyword: str = "",
+    example: Mapping[str, str] | None = None,
+    **fixed: object,
+) -> Callable[[T], T]:
     """Give the verb below a sentence. Several are listed in the order in which they are written."""
 
     def decorate(kind: T) -> T:
         known = kind.__dict__.get(_ATTRIBUTE_PHRASES, ())
-        setattr(kind, _ATTRIBUTE_PHRASES, (Phrase(template, fixed, block, table, keyword), *known))
+        setattr(kind, _ATTRIBUTE_PHRASES, (Phrase(template, fixed, block, table, keyword, example or {}), *known))
         return kind
 
     return decorate

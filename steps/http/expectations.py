@@ -136,7 +136,11 @@ class Elapsed(ResponseExpectation):
 
 @verb(
     "json",
-    example=("{path: error.message}", "{path: ..prompt_tokens, one_of: [7]}", "{path: 'data[0].id', none_of: ['']}"),
+    example=(
+        "{path: error.message}",
+        "{path: usage.prompt_tokens, one_of: [7]}",
+        "{path: 'data[0].id', none_of: ['']}",
+    ),
 )
 @phrase("the JSON member {path} of {of:responses} is {one_of:json}")
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from pytest_bdd.types import STEP_TYPES
 
 from rollout_conformance.contracts.requirements import Requirement
 from rollout_conformance.steps.engine import text_file as texts
+from rollout_conformance.steps.engine.below_sentence import RowError, example_below, written
 from rollout_conformance.steps.engine.cases import Action, Case, Live, Step, is_action, is_expectation
 from rollout_conformance.steps.engine.error_collector import ErrorCollector
 from rollout_conformance.steps.engine.findings import Location, SuiteError
@@ -273,7 +274,7 @@ class _Compiler:
         table = gherkin.datatable and gherkin.datatable.raw()
         for name, below, what in (("docstring", gherkin.docstring, "text block"), ("datatable", table, "table")):
             if (below is not None) != (name in parameters):
-                told = f"takes no {what}" if below is not None else f"needs a {what} below it"
+                told = f"takes no {what}" if below is not None else _needs(what, context.step_func)
                 raise at.problem(f"{gherkin.keyword} {gherkin.name}: this sentence {told}")
             if name in parameters:
                 arguments = {**arguments, name: below}
@@ -287,6 +288,8 @@ class _Compiler:
             )
         except SuiteError as error:
             raise self._within_block(error, gherkin, at) from None
+        except RowError as error:
+            raise self._at_row(error, gherkin, at) from None
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise at.problem(f"{gherkin.keyword} {gherkin.name}: {plain(error)}") from None
         for what in value if isinstance(value, tuple) else (value,):
@@ -310,10 +313,22 @@ class _Compiler:
         every = f"\n    `rollout-conformance vocabulary --profile {self.profile.name}` has all sentences"
         raise at.problem(f"no phrase for: {kind} {text}{lines or every}")
 
+    def _written_step(self, gherkin: GherkinStep) -> Any:
+        """A step as the file has it, with the places of what stands below it; a step of a Background is none."""
+        steps = [step for one in _scenarios(self.document) for step in one.steps]
+        return next((step for step in steps if step.location.line == gherkin.line_number), None)
+
+    def _at_row(self, error: RowError, gherkin: GherkinStep, at: Location) -> SuiteError:
+        """A mistake in a row of a table is reported at the line of the row."""
+        table = getattr(self._written_step(gherkin), "datatable", None)
+        if table is not None:
+            place = table.rows[error.row].location
+            at = Location(self.shown, place.line, place.column)
+        return at.problem(f"row {error.row + 1}: {plain(error)}")
+
     def _within_block(self, error: SuiteError, gherkin: GherkinStep, at: Location) -> SuiteError:
         """A mistake in a text block is reported at its own line of the file."""
-        steps = [step for one in _scenarios(self.document) for step in one.steps]
-        block = next((s.docstring for s in steps if s.location.line == gherkin.line_number and s.docstring), None)
+        block = getattr(self._written_step(gherkin), "docstring", None)
         if block is None or BLOCK not in str(error):
             return at.problem(f"{gherkin.keyword} {gherkin.name}: {error}")
 
@@ -321,6 +336,11 @@ class _Compiler:
             return f"{self.shown}:{block.location.line + int(found[1])}:{block.location.column + int(found[2]) - 1}:"
 
         return SuiteError(re.sub(rf"{BLOCK}:(\d+):(\d+):", placed, str(error)))
+
+
+def _needs(what: str, function: object) -> str:
+    """That a text block or a table is missing, with an example of one."""
+    return "".join([f"needs a {what} below it, as", *(f"\n    {line}" for line in written(example_below(function)))])
 
 
 def _is_ours(tag: str, profile: Profile) -> bool:

@@ -13,11 +13,12 @@ from typing import Any
 from pytest_bdd import given, parsers, then, when
 from pytest_bdd.steps import StepFunctionContext, step_function_context_registry
 
-from rollout_conformance.steps.engine import yaml_source
+from rollout_conformance.steps.engine import below_sentence, yaml_source
 from rollout_conformance.steps.engine.verb_parsing import hints
 from rollout_conformance.steps.engine.verbs import BLOCK, TABLE, Phrase, Verb
 from rollout_conformance.steps.profiles import PROFILES
 from rollout_conformance.steps.profiles.base import Profile
+from rollout_conformance.steps.scenario import example_sentences
 
 KEYWORDS: Mapping[str, Callable[..., Any]] = {"given": given, "when": when, "then": then}
 PROFILE = "__profile__"  # on the function of a sentence: the one profile that it belongs to
@@ -49,6 +50,7 @@ def _register(profile: Profile, verb: Verb, phrase: Phrase) -> None:
         [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in names]
     )
     setattr(step, PROFILE, profile.name)
+    below_sentence.below(example_sentences.below(verb, phrase))(step)
     keyword = phrase.keyword or ("when" if verb.is_action else "then")
     KEYWORDS[keyword](parsers.re(verb.pattern(phrase)))(step)
     _MARKERS.extend(marker for marker, one in step_function_context_registry.items() if one.step_func is step)
@@ -104,11 +106,12 @@ def shown(kind: str | None, profile: Profile) -> list[str]:
     return [_readable(context.parser.name) for context in _known(kind, profile)]
 
 
-def of_functions(profile: Profile) -> list[tuple[str, str]]:
-    """The sentences of a profile's Python functions: (keyword, sentence)."""
+def of_functions(profile: Profile) -> list[tuple[str, str, str]]:
+    """The sentences of a profile's Python functions: (keyword, sentence, example of what stands below it)."""
     modules = register(profile.name)
     found = [one for one in _known(None, profile) if one.step_func.__module__ in modules]
-    return [(str(one.type), _readable(one.parser.name)) for one in found]
+    example = below_sentence.example_below
+    return [(str(one.type), _readable(one.parser.name), example(one.step_func)) for one in found]
 
 
 def _readable(pattern: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from rollout_conformance.steps.engine.below_sentence import written
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.phrase_types import TYPES
 from rollout_conformance.steps.engine.suggestions import similar_names
@@ -15,8 +16,8 @@ from rollout_conformance.steps.engine.verbs import Phrase, Verb
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.profiles import OURS, profile_of
 from rollout_conformance.steps.profiles.base import Profile
-from rollout_conformance.steps.scenario import sentences
-from rollout_conformance.steps.scenario.example_sentences import sentence
+from rollout_conformance.steps.scenario import sentences, synonyms
+from rollout_conformance.steps.scenario.example_sentences import below, sentence
 from rollout_conformance.steps.scenario.member_types import default_of, type_of
 
 DOCS = ROOT / "docs"
@@ -97,7 +98,11 @@ def _with_words(profile: Profile, wanted: set[str], described: bool = False) -> 
 
 
 def _has(words: set[str], wanted: set[str]) -> bool:
-    """Whether each wanted word is one of these, or what one of them begins with: `delay` is found as `delay_s`."""
+    """Whether each wanted word, or a synonym of it, is one of these, or what one of them begins with: `delay` is found as `delay_s`."""
+    return all(any(_begun(words, some) for some in synonyms.meant_by(one)) for one in wanted)
+
+
+def _begun(words: set[str], wanted: Iterable[str]) -> bool:
     return all(one in words or any(word.startswith(one) for word in words if len(one) >= 3) for one in wanted)
 
 
@@ -132,8 +137,12 @@ def _members(verb: Verb) -> Iterator[str]:
 
 def _gherkin(verb: Verb, phrase: Phrase) -> str:
     keyword = phrase.keyword or ("when" if verb.is_action else "then")
-    below = ['\n  """\n  member: value\n  """'] if phrase.block else ["\n  | ... |"] if phrase.table else []
-    return "".join([f"{keyword.capitalize()} {sentence(verb, phrase)}", *below])
+    return _with_below(f"{keyword.capitalize()} {sentence(verb, phrase)}", below(verb, phrase))
+
+
+def _with_below(line: str, example: str) -> str:
+    """A sentence, and what may stand below it."""
+    return "\n  ".join([line, *written(example)])
 
 
 def _of_functions(profile: Profile) -> Iterator[str]:
@@ -148,7 +157,8 @@ def _of_functions(profile: Profile) -> Iterator[str]:
 
 
 def _function_sentences(profile: Profile) -> list[str]:
-    return [f"{keyword.capitalize()} {text}" for keyword, text in sentences.of_functions(profile)]
+    found = sentences.of_functions(profile)
+    return [_with_below(f"{keyword.capitalize()} {text}", example) for keyword, text, example in found]
 
 
 def _models(profile: Profile) -> dict[str, Any]:

@@ -192,7 +192,7 @@ def test_the_longest_word_of_a_choice_fits_first() -> None:
 
 def test_a_sentence_has_the_examples_of_its_verb_and_else_of_its_types() -> None:
     assert [sentence(POLL, one) for one in POLL.phrases[:2]] == [
-        "GET /ready eventually returns 503 and 200",
+        "GET /ready eventually returns 503 or 200",
         "GET /ready is ready in fast mode within 3 times",
     ]
     assert plain_sentence(POLL, POLL.phrases[0]) == "GET /health eventually returns 200"

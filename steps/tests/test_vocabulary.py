@@ -1,6 +1,7 @@
 """The vocabulary of every profile: what YAML, Gherkin, the JSON Schema and the page say of one verb is the same."""
 
 import gc
+import inspect
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -13,13 +14,13 @@ from click.testing import CliRunner
 from pytest_bdd.steps import step_function_context_registry
 
 from rollout_conformance.steps import cli
-from rollout_conformance.steps.engine import yaml_source
+from rollout_conformance.steps.engine import below_sentence, yaml_source
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.verbs import BLOCK, TABLE, Member, Phrase, Verb
 from rollout_conformance.steps.paths import SCENARIOS
 from rollout_conformance.steps.profiles import PROFILES
 from rollout_conformance.steps.profiles.base import Profile
-from rollout_conformance.steps.scenario import schema, vocabulary_page
+from rollout_conformance.steps.scenario import example_sentences, schema, sentences, vocabulary_page
 from rollout_conformance.steps.scenario.example_sentences import plain_sentence, sentence
 from rollout_conformance.steps.scenario.sentences import look_up, register
 
@@ -34,7 +35,7 @@ def verbs() -> Iterator[Any]:
                 yield pytest.param(profile, verb, id=f"{name}-{verb.name}")
 
 
-def sentences() -> Iterator[Any]:
+def phrases() -> Iterator[Any]:
     for one in verbs():
         profile, verb = one.values
         for phrase in verb.phrases:
@@ -46,14 +47,12 @@ def read(text: str) -> Any:
 
 
 def below(verb: Verb, phrase: Phrase) -> dict[str, Any]:
-    """What stands under a sentence: a text block with the value of an example of the verb, if one has that member."""
+    """What stands under a sentence: the example that readers are shown."""
     if phrase.table:
         return {TABLE: [["name", "value"], ["a", "1"]]}
     if not phrase.block:
         return {}
-    members = [one for one in map(read, verb.examples) if isinstance(one, dict)]
-    value = next((one[phrase.block] for one in members if phrase.block in one), {"a": 1})
-    return {BLOCK: value if isinstance(value, str) else yaml.safe_dump(value)}
+    return {BLOCK: example_sentences.below(verb, phrase)}
 
 
 def meant(profile: Profile, verb: Verb, phrase: Phrase, text: str) -> Any:
@@ -91,7 +90,7 @@ def plain(value: Any) -> Any:
 
 
 @pytest.mark.parametrize("fill", [plain_sentence, sentence])
-@pytest.mark.parametrize(("profile", "verb", "phrase"), list(sentences()))
+@pytest.mark.parametrize(("profile", "verb", "phrase"), list(phrases()))
 def test_a_sentence_and_its_members_in_yaml_are_one_value(
     profile: Profile, verb: Verb, phrase: Phrase, fill: Any
 ) -> None:
@@ -203,6 +202,8 @@ def test_the_command_prints_the_verbs_that_have_a_word(word: str) -> None:
             "- `fail`, a response of the trainer: a status, as 503; what happens to the connection: reset | stall | cut",
         ),
         ("duplicate", "### `resend_start` (rollout)"),
+        ("parallel", "Given the policy calls these tools in one turn:"),
+        ("503", "Given the trainer returns <status>"),
     ],
     ids=[
         "a sentence of a function",
@@ -211,6 +212,8 @@ def test_the_command_prints_the_verbs_that_have_a_word(word: str) -> None:
         "a member that the schema does not name",
         "a word of the description",
         "a word of the description of a verb",
+        "another word of the same meaning",
+        "a value",
     ],
 )
 def test_the_command_finds_what_is_no_verb(words: str, found: str) -> None:
@@ -231,3 +234,50 @@ def test_the_command_prints_the_whole_vocabulary_of_a_profile() -> None:
 def test_the_command_names_what_is_near_an_unknown_word() -> None:
     with pytest.raises(SuiteError, match=r"no verb, member or sentence has this word\. Did you mean generate or"):
         vocabulary_page.entries([TRAINER], "genrate")
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_what_stands_below_a_sentence_has_an_example_that_is_read(name: str) -> None:
+    """As a function of a sentence takes it; a table is shown with its rows."""
+    for context in sentences._known(None, PROFILES[name]):
+        wanted = inspect.signature(context.step_func).parameters
+        if BLOCK not in wanted and TABLE not in wanted:
+            continue
+        example = below_sentence.example_below(context.step_func)
+        assert example, context.step_func.__name__
+        assert example.startswith("|") is (TABLE in wanted)
+        value = [[cell.strip() for cell in row.strip("|").split("|")] for row in example.splitlines()]
+        given = {"how": "", "text": "Hello!", "method": "POST", "path": "/v1/x"}
+        if not hasattr(context.step_func, "__signature__"):
+            given = {k: v for k, v in given.items() if k in wanted}
+            context.step_func(**given, **({TABLE: value} if TABLE in wanted else {BLOCK: example}))
+        assert example.splitlines()[0] in vocabulary_page.page(PROFILES[name])
+
+
+@pytest.mark.parametrize(
+    ("profile", "shown"),
+    [
+        ("rollout", 'Then the tool results are ["sun", "snow"]'),
+        ("rollout", 'Then the final messages contain a message with content "Done."'),
+        ("rollout", "Then every generation request has seed 1"),
+        ("rollout", "Then the trainer receives 1 completed callback"),
+        ("rollout", "Then the resent start request is rejected with 409 or 422"),
+        ("chat", 'Then the second response is the first response up to " 4"'),
+        ("router", "When backend c is down"),
+        ("router", "When backends c and d are down"),
+        ("router", 'Then the response has the header Content-Type with the value "application/json"'),
+        ("worker", "When 1 token of the response has arrived"),
+    ],
+)
+def test_an_example_makes_sense(profile: str, shown: str) -> None:
+    assert shown in vocabulary_page.page(PROFILES[profile]).splitlines()
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_no_example_of_a_sentence_names_one_response_twice(name: str) -> None:
+    for verb in PROFILES[name].vocabulary:
+        for phrase in verb.phrases:
+            text = sentence(verb, phrase)
+            assert text.count("the response") < 2, text
+            assert '"a text"' not in text, text
+            assert not re.search(r"\bword\b", text), text

@@ -10,6 +10,7 @@ from typing import Any
 from pytest_bdd import parsers, when
 
 from rollout_conformance.steps.engine import yaml_source
+from rollout_conformance.steps.engine.below_sentence import RowError, below
 from rollout_conformance.steps.engine.cases import Action
 from rollout_conformance.steps.engine.phrase_types import ORDINALS, TYPES
 from rollout_conformance.steps.engine.verbs import verb_of
@@ -72,6 +73,12 @@ def sends(text: str, how: str) -> Action:
 
 
 @when(parsers.re(rf'{CLIENT} sends "(?P<text>[^"]*)"{HOW} with these members:'))
+@below(
+    """
+    max_tokens: 8
+    stop: ["."]
+    """
+)
 def sends_with(text: str, how: str, docstring: str) -> Action:
     given = of_chat(how)
     body = {**given.pop("body", {}), **yaml_source.members(docstring)}
@@ -84,16 +91,42 @@ def sends_too_much(how: str) -> Action:
 
 
 @when(parsers.re(rf"{CLIENT} sends this conversation{HOW}:"))
+@below(
+    """
+    | system | You repeat what you are told. |
+    | user   | Repeat after me: hello        |
+    """
+)
 def sends_conversation(how: str, datatable: list[list[str]]) -> Action:
+    for n, row in enumerate(datatable):
+        if len(row) != 2:
+            told = "a row is the role and the content of a message, as | user | Hello! |"
+            raise RowError(n, f"{told}; seen: | {' | '.join(row)} |")
+        if n == 0 and [cell.lower() for cell in row] == ["role", "content"]:
+            raise RowError(n, "this table has no header row. Begin with the first message: | user | Hello! |")
     return _chat(messages=[{"role": role, "content": content} for role, content in datatable], **of_chat(how))
 
 
 @when(parsers.re(rf"{CLIENT} sends these messages{HOW}:"))
+@below(
+    """
+    - {role: user, content: Hello!}
+    - {role: assistant, content: Hi.}
+    - {role: user, content: Repeat it.}
+    """
+)
 def sends_messages(how: str, docstring: str) -> Action:
     return _chat(messages=_yaml(docstring), **of_chat(how))
 
 
 @when(parsers.re(rf"{CLIENT} sends this invented history{HOW}:"))
+@below(
+    """
+    - {role: user, content: Please calculate 5 plus 3.}
+    - {role: assistant, content: null, tool_calls: [{id: c1, type: function, function: {name: add, arguments: '{"a": 5, "b": 3}'}}]}
+    - {role: tool, tool_call_id: c1, content: "8"}
+    """
+)
 def sends_invented_history(how: str, docstring: str) -> Action:
     return _chat(messages=_yaml(docstring), invented_history=True, **of_chat(how))
 
@@ -132,6 +165,7 @@ def sends_request(method: str, path: str, how: str) -> Action:
 
 
 @when(parsers.re(rf"{CLIENT} sends (?P<method>[A-Z]+) (?P<path>/\S*){HOW} with this body:"))
+@below('{"model": "rc-model", "messages": "Hello!"}')
 def sends_body(method: str, path: str, how: str, docstring: str) -> Action:
     return _request(method, path, how, raw=docstring)
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from pytest_bdd import given, parsers
 
 from rollout_conformance.steps.engine import yaml_source
+from rollout_conformance.steps.engine.below_sentence import RowError, below
 from rollout_conformance.steps.engine.cases import Action
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.paths import ROOT
@@ -21,6 +22,7 @@ from rollout_conformance.steps.profiles.rollout.setup import acknowledgements, r
 from rollout_conformance.steps.profiles.rollout.trainer_script import ack, lines
 
 Model = TypeVar("Model", bound=BaseModel)
+A_CALL = '| add | {"a": 5, "b": 3} |'
 
 
 def _response(**members: object) -> Action:
@@ -70,13 +72,32 @@ def policy_calls_with_text(tool: str, arguments: str) -> Action:
 
 
 @given("the policy calls these tools in one turn:")
+@below(
+    """
+    | add    | {"a": 5, "b": 3} |
+    | divide | {"a": 1, "b": 0} |
+    """
+)
 def policy_calls_these(datatable: list[list[str]]) -> Action:
     """A row for each call: the tool, and its arguments as JSON."""
-    for row in datatable:
-        if len(row) != 2:
-            hint = 'a row is a tool and its arguments, as | add | {"a": 5, "b": 3} |'
-            raise ValueError(f"{hint}; seen: {' | '.join(row)}")
+    for n, row in enumerate(datatable):
+        _check_call(n, row)
     return _response(calls=[{"name": tool, "arguments": arguments} for tool, arguments in datatable])
+
+
+def _check_call(n: int, row: list[str]) -> None:
+    """Raises `RowError` unless a row is a tool and its arguments, as a JSON object."""
+    seen = f"| {' | '.join(row)} |"
+    if n == 0 and not any("{" in cell for cell in row):
+        raise RowError(n, f"{seen} is a header, and this table has no header row. Begin with the first call: {A_CALL}")
+    if len(row) != 2:
+        raise RowError(n, f"a row is a tool and its arguments, as {A_CALL}; seen: {seen}")
+    try:
+        is_object = isinstance(json.loads(row[1]), dict)
+    except ValueError as error:
+        raise RowError(n, f"the arguments are not JSON ({error}); write {A_CALL}; seen: {seen}") from None
+    if not is_object:
+        raise RowError(n, f"the arguments are a JSON object, as {A_CALL}; seen: {seen}")
 
 
 @given("the policy calls any tool")
@@ -128,6 +149,12 @@ def trainer_resets_every_connection() -> Action:
 
 
 @given("the trainer's next response is:")
+@below(
+    """
+    call: {add: {a: 5, b: 3}}
+    delay_s: 2
+    """
+)
 def trainer_response(docstring: str) -> Action:
     """A line of `trainer:` in YAML."""
     return responses(_block(Line, docstring))
@@ -180,6 +207,12 @@ def start_has_unknown(name: str, value: str) -> Action:
 
 
 @given("the start request has these members:")
+@below(
+    """
+    max_turns: 3
+    unknown: {x_future: 1}
+    """
+)
 def start_has_these(docstring: str) -> Action:
     """The members of `start:` in YAML."""
     return start_request(_block(StartModel, docstring))

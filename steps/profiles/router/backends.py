@@ -54,7 +54,12 @@ SCHEMA = {
     example=("Done.", "[503, Done.]", "[reset, {text: One two three., delay_s: 0.3}]", "{reset_after: 4}"),
     before=lambda given: given if not given or set(given) == {"responses"} else {"responses": given},
 )
-@phrase("each backend response has these members:", block="members", keyword="given")
+@phrase(
+    "each backend response has these members:",
+    block="members",
+    keyword="given",
+    example={"members": "created: 1795260814\nusage: {prompt_tokens: 7, completion_tokens: 1}"},
+)
 @dataclass(frozen=True, slots=True)
 class ScriptBackends:
     """Set how the backends respond. The first request plays the first response, whichever backend receives it; the last response is
@@ -156,7 +161,7 @@ class StopLastBackend:
 
 @verb("backends_down", short="names", example=("[c]", "[c, d]", "[]"))
 @phrase("backend(s) {names} is down")
-@phrase("backend(s) {names} are down")
+@phrase("backend(s) {names} are down", example={"names": "c and d"})
 @phrase("all backends are up", names=())
 @dataclass(frozen=True, slots=True)
 class BackendsDown:

@@ -19,7 +19,8 @@ from rollout_conformance.steps.profiles.router.backend_requests import script
 @phrase("at most {most:int} requests succeed, and the others have status 429 with Retry-After in seconds")
 @phrase(
     "at most {most:int} of {of:responses} succeed, plus {per_s:number} for each second, and the others have status 429 with Retry-After in "
-    "seconds"
+    "seconds",
+    example={"of": "all responses"},
 )
 @phrase(
     "at most {most:int} requests succeed, and the others are rejected at once with 429 or 503",
@@ -83,7 +84,7 @@ def seconds(view: CaseView, responses: list[ChatResponse]) -> float:
 
 
 @verb("some_have_status", short="statuses", example=("[402, 429]", "{of: burst, statuses: [429], least: 2}"))
-@phrase("some of {of:responses} have status {statuses:statuses}, and the others 200")
+@phrase("some of {of:responses} have status {statuses:statuses}, and the others 200", example={"of": "all responses"})
 @dataclass(frozen=True, slots=True)
 class SomeHaveStatus:
     """Some of several responses have one of these statuses, and all others have status 200."""

@@ -11,7 +11,7 @@ from rollout_conformance.steps.profiles.chat.view import CaseView
 
 
 @verb("status_or_broken_off", short="statuses", example=("[502, 503, 504]", "{of: both, statuses: [200, 502]}"))
-@phrase("{of:responses} has status {statuses:statuses}, or breaks off")
+@phrase("{of:responses} has status {statuses:statuses}, or breaks off", example={"of": "the response"})
 @phrase("{of:several_responses} have status {statuses:statuses}, or break off")
 @dataclass(frozen=True, slots=True)
 class StatusOrBrokenOff(Status):

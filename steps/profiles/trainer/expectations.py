@@ -45,7 +45,7 @@ def _in_order(name: str, expected: tuple[Status, ...], observed: list[int | None
 
 
 @verb("generation_status", short="statuses", example=("[200, 422, 200]", "{statuses: [401, 200], rollout: a}"))
-@phrase("the generation requests return {statuses:statuses}")
+@phrase("the generation requests return {statuses:statuses}", example={"statuses": "200, 422 and 200"})
 @phrase("the generation request returns {statuses:status}")
 @dataclass(frozen=True, slots=True)
 class GenerationStatus(RolloutExpectation):
@@ -60,9 +60,13 @@ class GenerationStatus(RolloutExpectation):
 
 
 @verb("completion_status", short="statuses", example=("[401, 200]", "{statuses: [200, 200], equal_bodies: true}"))
-@phrase("the completed callbacks return {statuses:statuses}")
+@phrase("the completed callbacks return {statuses:statuses}", example={"statuses": "401 and 200"})
 @phrase("the completed callback returns {statuses:status}")
-@phrase("the completed callbacks return {statuses:statuses}, with equal bodies", equal_bodies=True)
+@phrase(
+    "the completed callbacks return {statuses:statuses}, with equal bodies",
+    example={"statuses": "200 and 200"},
+    equal_bodies=True,
+)
 @dataclass(frozen=True, slots=True)
 class CompletionStatus(RolloutExpectation):
     """The completed callbacks of a rollout return these statuses, in the order in which they were sent."""

@@ -44,7 +44,11 @@ NO_OTHER_URL = "the `server_url` of the start request does not show the rollout_
 @phrase("the rollout server requests the next generation with a wrong key", key="wrong")
 @phrase("the rollout server requests the next generation with the key of {key_of}")
 @phrase("the rollout server requests the next generation for the rollout id {rollout_id}")
-@phrase("the rollout server requests the next generation with these members:", block="members")
+@phrase(
+    "the rollout server requests the next generation with these members:",
+    block="members",
+    example={"members": "temperature: 0.5\nstop: ['.']"},
+)
 @phrase("the rollout server requests the next generation {concurrent} times at once")
 @phrase("the rollout server requests the next generation with {added_words} more words in the last message")
 @phrase("the rollout server repeats its last generation request", repeat=True)

@@ -64,7 +64,10 @@ def model_of(session: TrainingSession, name: str) -> Model:
 @phrase("the client creates the model {model:word} with the seed {seed}")
 @phrase("the tenant {key:word} creates the model {model:word}")
 @phrase("the client creates the model {model:word} as {name:word}")
-@phrase("the client creates the model {model:word} from the base model {base:text} as {name:word}")
+@phrase(
+    "the client creates the model {model:word} from the base model {base:text} as {name:word}",
+    example={"base": '"no-such-model"'},
+)
 @dataclass(frozen=True, slots=True)
 class CreateModel:
     """Create a model with a LoRA adapter (a run, in the dialect `signal`) and wait for it."""

@@ -44,7 +44,10 @@ def _finite(*lists: list[float]) -> bool:
     example=("[first, second]", "{of: [together, apart], control: [one]}", "{of: [whole, part], rows: [1]}"),
 )
 @phrase("the numbers of {of:names} are equal, unlike those of {control:names}")
-@phrase("the numbers of {of:names} are equal, unlike those of {control:names}, where {repeats:names} are equal")
+@phrase(
+    "the numbers of {of:names} are equal, unlike those of {control:names}, where {repeats:names} are equal",
+    example={"repeats": "one and again"},
+)
 @phrase("the numbers of {of:names} are equal")
 @dataclass(frozen=True, slots=True)
 class SameNumbers(ComparedResponses[TrainingResponse, TrainingView]):

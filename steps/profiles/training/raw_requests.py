@@ -107,6 +107,9 @@ def zstd_frame(mib: int, body: bytes) -> bytes:
     return header + repeated * count + last
 
 
+A_STEP = {"method": "POST", "path": "/runs/{model:a}/optim_step", "key": "other", "json": "learning_rate: 0.1"}
+
+
 @verb(
     "send",
     short="path",
@@ -118,10 +121,12 @@ def zstd_frame(mib: int, body: bytes) -> bytes:
 )
 @phrase("the client sends {method:word} {path:path}")
 @phrase("the client sends {method:word} {path:path} with the key {key:word}")
-@phrase("the client sends {method:word} {path:path} with this body:", block="json")
+@phrase("the client sends {method:word} {path:path} with this body:", block="json", example=A_STEP)
 @phrase("the client sends {method:word} {path:path} as {name:word}")
-@phrase("the tenant {key:word} sends {method:word} {path:path} as {name:word} with this body:", block="json")
-@phrase("the client sends {method:word} {path:path} as {name:word} with this body:", block="json")
+@phrase(
+    "the tenant {key:word} sends {method:word} {path:path} as {name:word} with this body:", block="json", example=A_STEP
+)
+@phrase("the client sends {method:word} {path:path} as {name:word} with this body:", block="json", example=A_STEP)
 @dataclass(frozen=True, slots=True)
 class Send(NamedRequest):
     """Send any request. In its path, its body and its headers {model:a}, {future:NAME}, {path:NAME}, {sampler:NAME}, {session},

@@ -37,7 +37,7 @@ def _named(session: WorkerSession, word: str) -> dict[str, Running]:
 
 @verb("wait_for_tokens", example=("{of: a, count: 3}",))
 @phrase("{count:int} token(s) of {of:response} have arrived")
-@phrase("{count:int} token of {of:response} has arrived")
+@phrase("{count:int} token of {of:response} has arrived", example={"count": "1"})
 @dataclass(frozen=True, slots=True)
 class WaitForTokens:
     """Wait until a job in the background has sent so many events with tokens, or its response has ended, or it waits for the slot of

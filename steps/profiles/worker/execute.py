@@ -61,8 +61,9 @@ class _Unplayable(Exception):
     "the client executes {prompt} with a stop text of {stop_spans:int} token(s) of {stop_from:word} at its limit as {name:word}",
     max_tokens=40,
     stop_at_limit=True,
+    example={"stop_from": "whole"},
 )
-@phrase("the client executes {prompt} with this body:", block="body")
+@phrase("the client executes {prompt} with this body:", block="body", example={"body": "max_tokens: 0\ntemperature: 3"})
 @phrase("the client executes {prompt} with at most {max_tokens:int} tokens as job {id}")
 @dataclass(frozen=True, slots=True)
 class Execute(RequestAction):

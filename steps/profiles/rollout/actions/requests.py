@@ -20,7 +20,9 @@ NO_ROLLOUT = "-"  # the label of exchanges that belong to no rollout
 JSON_HEADERS: Headers = (("content-type", "application/json"),)
 
 
-@verb("send", short="path", example=("/health", "{method: POST, path: /x, raw: '['}", "{path: /health, key: none}"))
+@verb(
+    "send", short="path", example=("/health", "{method: POST, path: /rollout, raw: '['}", "{path: /health, key: none}")
+)
 @phrase("a client sends {method:word} {path:path}")
 @phrase("a client sends {method:word} {path:path} without a key", key="none")
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ def _returned_id(session: RolloutSession, label: str) -> str:
 @phrase("the trainer sends a cancel request with the body {body:json}")
 @dataclass(frozen=True, slots=True)
 class Cancel(RequestAction):
-    """Cancel rollouts (routed dialect): by their ids, by a prefix of their ids, or all that the server has."""
+    """Cancel rollouts (dialects routed and leased): by their ids, by a prefix of their ids, or all that the server has."""
 
     rollouts: tuple[str, ...] = ()
     "The labels of the rollouts; without any, every rollout of the case."

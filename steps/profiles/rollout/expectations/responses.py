@@ -1,4 +1,4 @@
-"""What may be demanded of the responses to status and cancel requests (routed dialect), and to health checks."""
+"""What may be demanded of the responses to status requests (dialect routed) and cancel requests (dialects routed and leased), and to health checks."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -32,9 +32,9 @@ def _values(written: Any) -> tuple[Any, ...]:
     return tuple(tuple(one) if isinstance(one, list) else one for one in written)
 
 
-@verb("tool_results", short="values", example=("8", "[3, 8, error]", "[[error, 8]]"))
+@verb("tool_results", short="values", example=("8", "[sun, snow]", "[3, 8, error]", "[[error, 8]]"))
 @phrase("the tool result is {values:json}")
-@phrase("the tool results are {values:json}")
+@phrase("the tool results are {values:json}", example={"values": '["sun", "snow"]'})
 @phrase("the tool call returns an error", values=(ERROR,))
 @dataclass(frozen=True, slots=True)
 class ToolResults(RolloutExpectation):

@@ -38,7 +38,7 @@ def ended(job: JobResponse) -> str:
 
 @verb("ended", short="reasons", example=("length", "{of: a, reasons: [length, stop]}", "{reasons: length, tokens: 8}"))
 @phrase("{of:responses} ends for the reason {reasons}")
-@phrase("{of:several_responses} end for the reason {reasons}")
+@phrase("{of:several_responses} end for the reason {reasons}", example={"reasons": "length or stop"})
 @phrase("{of:responses} ends for the reason {reasons} after {tokens:int} token(s)")
 @dataclass(frozen=True, slots=True)
 class Ended(JobExpectation):
@@ -69,7 +69,7 @@ class Ended(JobExpectation):
 
 
 @verb("ended_or_rejected", example="{of: it, reasons: [length, eos]}")
-@phrase("{of:responses} is rejected, or ends for the reason {reasons}")
+@phrase("{of:responses} is rejected, or ends for the reason {reasons}", example={"reasons": "length or eos"})
 @dataclass(frozen=True, slots=True)
 class EndedOrRejected(JudgesErrors, JobExpectation):
     """The job is rejected with 4xx, or ends for one of these reasons."""

@@ -132,7 +132,10 @@ def _equal_pair(jobs: Sequence[JobResponse], tolerance: float) -> Check | None:
 
 
 @verb("kept_part", example="{of: job, control: whole}")
-@phrase("{of:names} have the tokens that were generated before their cancellation, compared with {control:word}")
+@phrase(
+    "{of:names} have the tokens that were generated before their cancellation, compared with {control:word}",
+    example={"of": "one and two"},
+)
 @dataclass(frozen=True, slots=True)
 class KeepsPart(JudgesEnds, JobsTogether):
     """The response to a cancelled job that is no stream has the tokens that it generated: the first ones of an equal job, and at least one,

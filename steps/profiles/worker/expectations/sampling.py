@@ -17,7 +17,9 @@ FAR = 1.0  # the difference of two log probabilities that no way to compute them
 
 
 @verb("likeliest", example="{of: narrow, control: greedy}")
-@phrase("{of:names} have the likeliest tokens, which are those of {control:word}")
+@phrase(
+    "{of:names} have the likeliest tokens, which are those of {control:word}", example={"of": "narrow and narrower"}
+)
 @dataclass(frozen=True, slots=True)
 class Likeliest(JobsTogether):
     """The sampling parameters leave only the likeliest token of each position, so that the outputs are that of a job at temperature 0. Where
