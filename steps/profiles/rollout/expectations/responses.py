@@ -1,4 +1,4 @@
-"""What may be demanded of the responses to status requests (dialect routed) and cancel requests (dialects routed and leased), and to health checks."""
+"""What may be demanded of responses to status requests (dialect routed), to cancel requests (routed and leased), and to health checks."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
