@@ -242,18 +242,22 @@ def _tokenizer_hash(run_options: RunOptions, card: Card) -> str:
     return tokens.load(run_options.tokenizer or (Path(card.tokenizer) if card.tokenizer else TOKENIZER)).hash
 
 
-def rerun(run_options: RunOptions, case: Case, alone: bool = True) -> str:
-    """The command that runs one case again against the same target; with all the others, as many at once, if not `alone`."""
-    words = ["rollout-conformance", "run", "--profile", run_options.profile, "--dialect", case.dialect]
+def run_command(run_options: RunOptions) -> str:
+    """The command that judges the same target with the same options."""
+    return shlex.join(_command(run_options, run_options.dialect))
+
+
+def _command(run_options: RunOptions, dialect: str | None) -> list[str]:
+    words = ["rollout-conformance", "run", "--profile", run_options.profile]
     for option, value in (
+        ("--dialect", dialect),
         ("--target", run_options.target),
         ("--card", run_options.card),
         ("--tokenizer", run_options.tokenizer),
+        ("--model", run_options.model),
     ):
         if value is not None:
             words += [option, str(value)]
-    if run_options.model is not None:
-        words += ["--model", run_options.model]
     if run_options.patience is not None:
         words += ["--patience", f"{run_options.patience:g}"]
     if run_options.listen[1]:
@@ -262,6 +266,12 @@ def rerun(run_options: RunOptions, case: Case, alone: bool = True) -> str:
         words += ["--target-key", "..."]
     if run_options.backend != SCRIPTED:
         words += ["--backend", run_options.backend]
+    return words
+
+
+def rerun(run_options: RunOptions, case: Case, alone: bool = True) -> str:
+    """The command that runs one case again against the same target; with all the others, as many at once, if not `alone`."""
+    words = _command(run_options, case.dialect)
     own = Path(case.at.file).is_absolute()  # not one of this project's
     if not alone:
         beside = [str(Path(case.at.file).parent)] if own else []

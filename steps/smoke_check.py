@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from rollout_conformance.steps.engine.findings import Judgement, SuiteError, Verdict
 from rollout_conformance.steps.engine.redaction import redacted
 from rollout_conformance.steps.probe import Greeting
-from rollout_conformance.steps.run_setup import Run, RunOptions, ready
+from rollout_conformance.steps.run_setup import Run, RunOptions, ready, run_command
 
 LONGEST = 160  # characters of what was demanded and of what was seen
 
@@ -22,7 +22,7 @@ async def smoke(run_options: RunOptions, say: Callable[[str], None]) -> int:
             if greeting.dialect in run.dialects:
                 sane = _told(run, greeting, say) and sane
         say(
-            "The target is sane: judge it with `rollout-conformance run`."
+            f"The target is sane: judge it with `{run_command(run_options)}`."
             if sane
             else "The plainest there is does not work in full: mend that first, or every case will say so."
         )

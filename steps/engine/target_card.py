@@ -5,7 +5,7 @@ never guessed.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -125,7 +125,7 @@ def card_as(kind: type[C], card: Card) -> C:
 def load(
     file: Path,
     kind: type[C],
-    dialects: Iterable[str] | None = None,
+    dialects: Collection[str] | None = None,
     incapable: Callable[[str], str] = lambda name: "",
     elsewhere: Callable[[str], str] = lambda member: "",
 ) -> C:
@@ -137,18 +137,25 @@ def load(
     source = yaml_source.read(file)
     problems = ErrorCollector()
     members = source.value if isinstance(source.value, dict) else {}
-    for member in members:
-        if member not in kind.model_fields and (told := elsewhere(str(member))):
-            problems.add(str(source.problem((member,), told)))
-    problems.conclude()
-    card = yaml_source.validated(kind, source)
-    for n, dialect in enumerate(card.dialects):
+    strange = {name: told for name in members if name not in kind.model_fields and (told := elsewhere(str(name)))}
+    for member, told in strange.items():
+        problems.add(str(source.problem((member,), told)))
+    whole = {name: value for name, value in members.items() if name not in strange} if strange else source.value
+    card = problems.attempt(lambda: yaml_source.validated(kind, source, whole))
+    for n, dialect in _texts(members, "dialects"):
         if dialects is not None and dialect not in dialects:
             problems.add(str(source.problem(("dialects", n), unknown_name("dialect", dialect, dialects))))
-    for n, name in enumerate(card.capabilities):
+    for n, name in _texts(members, "capabilities"):
         if told := incapable(name):
             problems.add(str(source.problem(("capabilities", n), told)))
     problems.conclude()
+    assert card is not None  # else there is a problem
     if card.tokenizer:
         return card.model_copy(update={"tokenizer": str((file.parent / card.tokenizer).resolve())})
     return card
+
+
+def _texts(members: Mapping[str, object], name: str) -> list[tuple[int, str]]:
+    """The texts in the list of this name, with their places in it; what is no list is told as such elsewhere."""
+    written = members.get(name)
+    return [(n, one) for n, one in enumerate(written if isinstance(written, list) else ()) if isinstance(one, str)]

@@ -216,14 +216,39 @@ def _walk_mapping(node: yaml.MappingNode, path: Path_, places: dict[Path_, tuple
 
 def validated(model: type[Model], source: Source, value: object = None, path: Path_ = ()) -> Model:
     """`value` (default: the whole document) as `model`. Raises `SuiteError` with all that is wrong, a line each with its place."""
+    given = source.value if value is None else value
+    wrong = texts_for_numbers(model, given)
     try:
-        return model.model_validate(source.value if value is None else value)
+        made = model.model_validate(given)
     except ValidationError as error:
-        problems = ErrorCollector()
-        for loc, told in explained(error, model):
-            problems.add(str(source.problem((*path, *loc), told)))
-        problems.conclude()
-        raise  # never: an error has at least one line
+        wrong = list({**dict(wrong), **dict(explained(error, model))}.items())
+    problems = ErrorCollector()
+    for loc, told in wrong:
+        problems.add(str(source.problem((*path, *loc), told)))
+    problems.conclude()
+    return made
+
+
+def texts_for_numbers(model: type[BaseModel], value: object) -> list[tuple[Path_, str]]:
+    """Where a text, or true, stands for a number: pydantic would take it, and what was meant is not what was written."""
+    try:
+        model.model_validate(value, strict=True)
+    except ValidationError as error:
+        found: dict[Path_, list[Any]] = {}
+        for one in error.errors(include_url=False):
+            found.setdefault(_real(one["loc"]), []).append(one)
+        return [(loc, _as_number(errors[0])) for loc, errors in found.items() if all(map(_is_no_number, errors))]
+    return []
+
+
+def _is_no_number(error: Any) -> bool:
+    return error["type"] in NUMBERS and isinstance(error["input"], str | bool)
+
+
+def _as_number(error: Any) -> str:
+    seen = error["input"]
+    hint = ", without quotes" if isinstance(seen, str) and re.fullmatch(r"-?[\d.]+", seen) else ""
+    return f"{TYPES[error['type']]}{hint}; seen: {seen!r}"
 
 
 def explained(error: ValidationError, model: type[BaseModel] | None = None) -> list[tuple[Path_, str]]:
@@ -245,6 +270,8 @@ def _explain(loc: Path_, errors: list[Any], model: type[BaseModel] | None) -> st
     # Of the members of a union the one is meant that fits by its type.
     telling = [one for one in errors if not one["type"].endswith(("_type", "_parsing"))] or errors
     error = telling[0]
+    if error["type"] in NUMBERS and isinstance(error["input"], str):
+        return _as_number(error)
     if error["type"] == "extra_forbidden":
         return _unknown_key(loc, model)
     if error["type"] == "missing":
@@ -269,6 +296,7 @@ def _unknown_key(loc: Path_, model: type[BaseModel] | None) -> str:
     return f"{told} Known here: {', '.join(here)}." if here else told
 
 
+NUMBERS = ("int_type", "float_type")
 TYPES = {
     "model_type": "these are members, as `key: value`",
     "dict_type": "these are members, as `key: value`",
@@ -285,6 +313,7 @@ TYPES = {
     "date_parsing": "this is a day, as 2027-01-31",
     "date_type": "this is a day, as 2027-01-31",
     "int_parsing": "this is a whole number",
+    "float_parsing": "this is a number",
     "finite_number": "this is a number that can be reached",
     "literal_error": "this is one of {expected}",
     "string_too_short": "this is empty",

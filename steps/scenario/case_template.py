@@ -58,6 +58,11 @@ class CaseTemplate:
         problems.conclude()
         return list(self._cases())
 
+    def wrong_names(self) -> Iterator[str]:
+        """What is wrong with its dialects, needs and tags, with their places: can be said whatever else is wrong with the case."""
+        for place, told in self._names():
+            yield str(place.problem(told))
+
     def _cases(self) -> Iterator[Case]:
         needs = self.needs | {need for entry in self.about for need in entry.needs}
         tags = frozenset(self.tags)
@@ -89,9 +94,9 @@ class CaseTemplate:
         for dialect in self.dialects:
             if dialect not in self.profile.dialects:
                 yield self._at("dialects"), unknown_name("dialect", dialect, self.profile.dialects)
-            elif not any(dialect in entry.dialects for entry in self.about):
-                ids = ", ".join(entry.id for entry in self.about)
-                yield self._at("dialects"), f"none of {ids} is a requirement of the dialect {dialect}"
+            elif self.about and not any(dialect in entry.dialects for entry in self.about):
+                has = "; ".join(f"{entry.id} is one of {', '.join(entry.dialects)}" for entry in self.about)
+                yield self._at("dialects"), f"no requirement of the case is one of the dialect {dialect}: {has}"
         for need in sorted(self.needs):
             if told := self.profile.unknown_capability(need):
                 yield self._at("needs"), told

@@ -107,12 +107,24 @@ def _parsed(path: Path, shown: str) -> tuple[Feature, GherkinDocument]:
 def _not_gherkin(error: GherkinParseError, shown: str) -> SuiteError:
     """The first mistake at its place; where the parser only lists what it would have taken, what that means."""
     found = re.search(r"\((\d+):(\d+)\): ([^\n]*)", str(error.args[0]))
+    if not found and "Unexpected token" in str(error.args[0]):
+        return SuiteError(f"{shown}:{error.line}:1: not Gherkin: {_unexpected(str(error.line_content or ''))}")
     if not found:
         return SuiteError(f"{shown}:{error.line}:1: not Gherkin: {error.args[0]} {error.line_content}".rstrip())
     told = found[3]
     if "unexpected end of file" in told and "DocStringSeparator" in told:
         told = 'the file ends within a text block; close it with """'
     return SuiteError(f"{shown}:{found[1]}:{max(1, int(found[2]))}: not Gherkin: {told}")
+
+
+def _unexpected(line: str) -> str:
+    """What is wrong with a line that the parser does not take where it stands."""
+    word = line.split()[0] if line.split() else ""
+    meant = next((one for one in KEYWORDS if one.rstrip(":").lower() == word.rstrip(":").lower()), None)
+    if meant is not None and meant != word:
+        return f"{word} is no keyword; write {meant}, with a capital letter first and small ones behind it. Seen: {line.strip()}"
+    begin = "a step begins with Given, When, Then, And or But, a scenario with `Scenario:`"
+    return f"this line begins with no keyword, and no description may stand here; {begin}. Seen: {line.strip()}"
 
 
 def _scenarios(document: GherkinDocument) -> list[GherkinScenario]:
@@ -200,9 +212,12 @@ class _Compiler:
 
     def _compiled(self, name: str, row: Mapping[str, object], known: list[Requirement]) -> CompiledScenario:
         scenario = self.template.render(row)
-        steps = self._all_steps(scenario)
+        frame = self._frame(name, known, tuple(self._all_steps(scenario)))
+        if self.problems.messages:
+            for told in frame.wrong_names():
+                self.problems.add(told)
         self.problems.conclude()
-        cases = self._frame(name, known, tuple(steps)).cases()
+        cases = frame.cases()
         return CompiledScenario(name, self.template.line_number, self.feature, scenario, tuple(cases))
 
     def _requirements(self) -> list[Requirement]:

@@ -41,6 +41,8 @@ def load(file: Path, profile: Profile, root: Path = ROOT) -> list[Case]:
 
 def compiled(source: Source, profile: Profile) -> list[Case]:
     """The cases of a document that has been read. Raises `SuiteError` that lists every mistake."""
+    if isinstance(source.value, list):
+        raise source.problem((), "a list of cases has a name: write `cases:` on a line of its own above the first dash")
     document = yaml_source.validated(ScenarioFile, source)
     names: dict[str, int] = {}
     problems = ErrorCollector()
@@ -99,11 +101,19 @@ class _Compiled:
         ]
         steps = tuple(self._steps())
         live = self.problems.attempt(lambda: self._live(steps))
+        about = [entry for entry in known if entry is not None]
+        template = self._template(about if len(about) == len(known) else [], steps, live)
+        if self.problems.messages:
+            for told in template.wrong_names():
+                self.problems.add(told)
         self.problems.conclude()
+        return template.cases()
+
+    def _template(self, about: list[Requirement], steps: tuple[Step, ...], live: Live | None) -> CaseTemplate:
         return CaseTemplate(
             self.profile,
             self.model.name + self.row,
-            [entry for entry in known if entry is not None],
+            about,
             steps,
             self.source.at((*self.path, "name")),
             self.model.dialects,
@@ -113,7 +123,7 @@ class _Compiled:
             self.model.alone,
             live,
             {part: self.source.at((*self.path, part)) for part in ("dialects", "needs", "tags")},
-        ).cases()
+        )
 
     def _requirement(self, n: int, name: str) -> Requirement:
         try:

@@ -222,7 +222,7 @@ def test_a_broken_file_is_told(told: Told, ending: str, text: str, where: str, s
         ("  trainer:", "  needs: [calclator]\n  trainer:", "4:3", "Did you mean calculator"),
         ("  trainer:", "  tags: [nigthly]\n  trainer:", "4:3", "Did you mean nightly?"),
         ("  trainer:", "  variant: nosuch\n  trainer:", "2:3", "unknown variant 'nosuch'. Known: impatient, brief"),
-        ("ROLLOUT-112]", "ROLLOUT-144]\n  dialects: [sync]", "4:3", "is a requirement of the dialect sync"),
+        ("ROLLOUT-112]", "ROLLOUT-144]\n  dialects: [sync]", "4:3", "ROLLOUT-144 is one of callback, routed"),
     ],
 )
 def test_a_slip_in_data_is_told(told: Told, seen: str, wrong: str, where: str, says: str) -> None:

@@ -32,9 +32,20 @@ async def detected(
         return tuple(shown)
     paths = "; ".join(f"POST {START_PATH[dialect]} is answered {probe.answers[dialect]}" for dialect in dialects)
     raise NotUsable(
-        f"{base_url} has none of the endpoints to judge: {paths}. Is this a rollout server? "
-        "Name its dialect with --dialect if it has another one.",
+        f"{base_url} has none of the endpoints to judge: {paths}. Is this a rollout server? {_other(dialects)}",
         starting=all(answer.startswith("404") for answer in probe.answers.values()),
+    )
+
+
+def _other(asked: tuple[str, ...]) -> str:
+    """What to do where the target has a dialect that was not asked for, or that it does not show."""
+    others = [one for one in START_PATH if one not in asked]
+    if not others:
+        return "Name its dialect with --dialect if it has one that this does not show."
+    listed, only = ", ".join(others), ", ".join(asked)
+    return (
+        f"Only {only} was looked for, because --dialect or `dialects` on the card says so: remove that, or write there what the target has "
+        f"({listed})."
     )
 
 

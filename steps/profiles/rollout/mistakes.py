@@ -17,6 +17,7 @@ from rollout_conformance.steps.profiles.rollout.actions.wait import (
     WaitForEnd,
     WaitForGenerationRequest,
 )
+from rollout_conformance.steps.profiles.rollout.expectations.messages import FinalMessageRoles, FinalMessagesContain
 from rollout_conformance.steps.profiles.rollout.expectations.responses import (
     CancelDisposition,
     CancelRejected,
@@ -24,6 +25,7 @@ from rollout_conformance.steps.profiles.rollout.expectations.responses import (
 )
 from rollout_conformance.steps.profiles.rollout.expectations.start_responses import StartRejected
 from rollout_conformance.steps.profiles.rollout.expectations.termination import Completed
+from rollout_conformance.steps.profiles.rollout.expectations.tool_results import ToolResults
 from rollout_conformance.steps.profiles.rollout.start_request import StartOverrides, has_member
 
 NEVER = "never"  # the hold that is not released on purpose
@@ -38,6 +40,7 @@ NEEDED = {
     CancelDisposition: ((Cancel,), "`cancel`"),
     CancelRejected: ((Cancel,), "`cancel`"),
 }
+OF_GENERATIONS = (Completed, ToolResults, FinalMessagesContain, FinalMessageRoles)
 Mistake = tuple[Location | None, str]
 
 
@@ -51,6 +54,8 @@ def mistakes(steps: Sequence[Step]) -> Iterator[Mistake]:
     yield from _unstarted(steps)
     yield from _holds(steps)
     yield from _reasons(steps)
+    yield from _unscripted(steps)
+    yield from _unawaited(steps)
     yield from unknown_references(steps)
 
 
@@ -126,6 +131,29 @@ def _reasons(steps: Sequence[Step]) -> Iterator[Mistake]:
         for reason in step.what.finish_reasons if isinstance(step.what, Completed) else ():
             if reason not in REASONS and reason not in given:
                 yield step.at, unknown_name("finish reason", reason, REASONS)
+
+
+def _unscripted(steps: Sequence[Step]) -> Iterator[Mistake]:
+    """What only a generation brings about is not expected of a rollout whose trainer has nothing to answer."""
+    if any(isinstance(step.what, ScriptTrainer) and step.what.script.lines for step in steps):
+        return
+    for step in steps:
+        if isinstance(step.what, OF_GENERATIONS):
+            hint = (
+                'Write one before the start, as `Given the policy answers "Done."`; in YAML, `trainer: [{text: Done.}]`'
+            )
+            yield step.at, f"the trainer of this case has no response to a generation request. {hint}"
+
+
+def _unawaited(steps: Sequence[Step]) -> Iterator[Mistake]:
+    """Nothing is expected of the end of a rollout by a case that is over once it has started."""
+    actions = [step.what for step in steps if isinstance(step.what, Action) and not isinstance(step.what, PREPARING)]
+    if not actions or not isinstance(actions[-1], STARTING):
+        return
+    for step in steps:
+        if isinstance(step.what, OF_GENERATIONS):
+            hint = "Write `And the rollout ends` below its start; in YAML, `steps: [start, wait_for_end]`"
+            yield step.at, f"expects something of the end of the rollout, and the case does not wait for it. {hint}"
 
 
 def misplaced(steps: Sequence[Step], dialects: Sequence[str]) -> Iterator[Mistake]:

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from rollout_conformance.steps.engine.suggestions import unknown_name
 from rollout_conformance.steps.engine.verb_parsing import plain
+from rollout_conformance.steps.engine.yaml_source import texts_for_numbers
 from rollout_conformance.steps.peers.script import FOREVER, Ack, AnyCall, Call, Fault, HangingCall, Line, Reply
 from rollout_conformance.steps.peers.trainer import fitting
 from rollout_conformance.steps.profiles.rollout.case_model import Acknowledgement, Failure
@@ -102,6 +103,8 @@ def fault(written: int | str | Mapping[str, Any]) -> Fault:
         if written in BODIES:
             return Fault(body=BODIES[written])
         raise ValueError(f"fail: {written!r} is none of {', '.join((*LOSSES, *BODIES))}, nor a status")
+    for where, told in texts_for_numbers(Failure, written):
+        raise ValueError(f"fail: {'.'.join(map(str, where))}: {told}")
     try:
         full = Failure.model_validate(written)
     except ValidationError as error:
