@@ -3,10 +3,12 @@
 import contextlib
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import click
+
+from rollout_conformance.steps.engine.printable import printable
 
 EVERY_S = 60.0
 
@@ -15,11 +17,15 @@ class Progress(Protocol):
     def update(self, steps: int, failed: bool = False) -> None: ...
 
 
-class Lines:
-    """A line on stderr when a case ends and the last line is a minute old."""
+InFlight = Callable[[], Sequence[tuple[str, float]]]
 
-    def __init__(self, total: int) -> None:
-        self.total, self.done, self.failed = total, 0, 0
+
+class Lines:
+    """A line on stderr when a case ends and the last line is a minute old. `in_flight` gives the cases that are being played, with how many
+    seconds each has been."""
+
+    def __init__(self, total: int, in_flight: InFlight = tuple) -> None:
+        self.total, self.done, self.failed, self.in_flight = total, 0, 0, in_flight
         self.began = self.last = time.monotonic()
 
     def update(self, steps: int, failed: bool = False) -> None:
@@ -28,9 +34,20 @@ class Lines:
         now = time.monotonic()
         if now - self.last >= EVERY_S:
             self.last = now
-            took = now - self.began
-            left = took / self.done * (self.total - self.done)
-            click.echo(f"judging: {_counts(self)} after {took:.0f} s, about {left:.0f} s left", err=True)
+            click.echo(
+                f"judging: {_counts(self)} after {now - self.began:.0f} s{self._rest(now - self.began)}", err=True
+            )
+
+    def _rest(self, took: float) -> str:
+        """How long the rest takes, by what a case took so far. What has been in flight for longer than that says that it is wrong: then it is
+        named instead."""
+        left = self.total - self.done
+        estimate = took / self.done * left
+        oldest, age = max(self.in_flight(), key=lambda one: one[1], default=("", 0.0))
+        if estimate >= max(1.0, age):
+            return f", about {estimate:.0f} s left"
+        named = f', the oldest of them in flight for {age:.0f} s: "{printable(oldest)}"' if oldest else ""
+        return f", {left} left{named}" if left else ""
 
 
 class Bar:
@@ -64,10 +81,10 @@ class Unfailing:
 
 
 @contextlib.contextmanager
-def shown(total: int, quiet: bool = False) -> Iterator[Progress]:
-    """`quiet` where something else is shown on stderr, with which a bar would mix."""
+def shown(total: int, quiet: bool = False, in_flight: InFlight = tuple) -> Iterator[Progress]:
+    """`quiet` where something else is shown on stderr, with which a bar would mix; `in_flight` as for `Lines`."""
     if quiet or not sys.stderr.isatty():
-        yield Unfailing(Lines(total))
+        yield Unfailing(Lines(total, in_flight))
         return
     bar = Bar(total)
     with contextlib.suppress(OSError):

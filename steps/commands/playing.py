@@ -62,6 +62,7 @@ async def judge(
             scope=scope,
             how=how,
             not_played=found.not_played,
+            seconds=found.seconds,
         )
     )
     if unjudged:
@@ -110,7 +111,7 @@ async def play_all(
             if how.fail_fast and failed:
                 raise FirstFailure
 
-    with progress.shown(len(cases), quiet=how.verbose > 0) as bar:
+    with progress.shown(len(cases), quiet=how.verbose > 0, in_flight=run.runner.in_flight) as bar:
         tasks = [asyncio.ensure_future(one(case)) for case in run.ordered(cases)]
         try:
             await asyncio.gather(*tasks)

@@ -99,6 +99,7 @@ class Runner(Generic[S, V]):
     lateness: Lateness = field(default_factory=Lateness)
     instances: Instances = field(init=False)
     standstill: Standstill = field(init=False)
+    playing: dict[str, float] = field(default_factory=dict)  # the cases in flight, and when each had its slot
     on_exchange: Callable[[Case, Exchange], None] | None = None  # called when an exchange of a case has ended
 
     def __post_init__(self) -> None:
@@ -136,6 +137,11 @@ class Runner(Generic[S, V]):
 
     async def _served(self, base_url: str, variant: str) -> None:
         await self.peers.served(self.client, base_url, variant)
+
+    def in_flight(self) -> list[tuple[str, float]]:
+        """The names of the cases that are being played, with how many seconds each has been."""
+        now = time.monotonic()
+        return [(name, now - since) for name, since in self.playing.items()]
 
     async def play(self, case: Case) -> Outcome:
         """Run and judge one case. Never raises for anything that the target does."""
@@ -195,7 +201,8 @@ class Runner(Generic[S, V]):
             async with self._slot(case, apart), self.instances.of(case, apart) as (target, well):
                 if disturbs and well:
                     self.standstill.has_answered()
-                since, cpu = time.monotonic(), CpuWait(target.process.pid if target.process else None)
+                since = self.playing[f"{case.name}[{case.dialect}]"] = time.monotonic()
+                cpu = CpuWait(target.process.pid if target.process else None)
                 waited = self.standstill.watched(self._patience(case, True))
                 async with limit(most_s, self.lateness.since), waited:
                     session = await self._acted(case, target, trace, apart, not well)
@@ -210,6 +217,8 @@ class Runner(Generic[S, V]):
             judgement = Judgement(Verdict.ERROR, {}, (), str(error))
         except Exception as error:  # of the suite or of a profile, and of this case alone
             judgement = Judgement(Verdict.ERROR, {}, (), _fault(error))
+        finally:
+            self.playing.pop(f"{case.name}[{case.dialect}]", None)
         trace.trim()
         alone = apart or case.alone or EXCLUSIVE in case.tags
         seconds = time.monotonic() - since

@@ -310,7 +310,27 @@ def test_progress_is_a_line_a_minute_where_there_is_no_terminal(
         assert capsys.readouterr().err == ""
         monkeypatch.setattr(progress, "EVERY_S", 0.0)
         shown.update(1)
-    assert capsys.readouterr().err == "judging: 2 of 3 cases after 0 s, about 0 s left\n"
+    assert capsys.readouterr().err == "judging: 2 of 3 cases after 0 s, 1 left\n"
+
+
+@pytest.mark.parametrize(
+    ("in_flight", "rest"),
+    [
+        ([], ", about 32 s left"),
+        ([("a", 5.0), ("b", 31.0)], ", about 32 s left"),
+        ([("a", 5.0), ("b", 40.0)], ', 20 left, the oldest of them in flight for 40 s: "b"'),
+    ],
+)
+def test_the_time_left_is_not_told_where_a_case_has_taken_longer_already(
+    in_flight: list[tuple[str, float]],
+    rest: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lines = progress.Lines(60, lambda: in_flight)
+    lines.began = lines.last = time.monotonic() - 64
+    lines.update(40)
+    assert capsys.readouterr().err == f"judging: 40 of 60 cases after 64 s{rest}\n"
 
 
 def outcome(*evidence: Finding | Satisfied) -> Outcome:

@@ -40,7 +40,7 @@ def played(verdicts: Sequence[Verdict], known: Baseline, how: PlayOptions) -> li
                 await asyncio.sleep(0)
             return outcome(case, next(ends))
 
-    runner = SimpleNamespace(play=play, options=SimpleNamespace(live=False))
+    runner = SimpleNamespace(play=play, in_flight=list, options=SimpleNamespace(live=False))
     run = cast("Run", SimpleNamespace(runner=runner, options=RunOptions(), ordered=lambda cases: cases))
     try:
         asyncio.run(play_all(run, CASES, done.append, known, how))

@@ -158,6 +158,22 @@ def test_the_time_of_a_case_begins_when_it_has_a_slot() -> None:
     assert max(outcome.seconds for outcome in outcomes) < 2
 
 
+def test_the_cases_in_flight_are_those_that_have_a_slot_and_have_not_been_judged() -> None:
+    async def main() -> tuple[list[tuple[str, float]], list[tuple[str, float]]]:
+        gauge = Gauge()
+        async with Runner(OPTIONS, Profile(), Peers(), lambda one: f"run --case {one.name}") as runner:
+            plays = asyncio.gather(*(runner.play(gauge.case(str(n))) for n in range(2 * OPTIONS.jobs)))
+            await asyncio.sleep(0.5)
+            meanwhile = runner.in_flight()
+            await plays
+            return meanwhile, runner.in_flight()
+
+    meanwhile, afterwards = virtual_time.run(main())
+    assert [name for name, _ in meanwhile] == ["0[sync]", "1[sync]", "2[sync]"]
+    assert all(seconds >= 0 for _, seconds in meanwhile)
+    assert afterwards == []
+
+
 def test_a_case_of_several_rollouts_takes_as_many_slots() -> None:
     gauge = Gauge()
     played(gauge.case("two", copies=2), gauge.case("also two", copies=2), gauge.case("one"))
