@@ -11,7 +11,7 @@ from click.core import ParameterSource
 
 from rollout_conformance.steps import baseline_file, case_catalog, case_selection, other_dialects
 from rollout_conformance.steps import dry_run as dry
-from rollout_conformance.steps.commands import comparison, on_cluster, soaking, watching
+from rollout_conformance.steps.commands import comparison, on_cluster, options_of_pytest, soaking, watching
 from rollout_conformance.steps.commands.conclusion import ended_early
 from rollout_conformance.steps.commands.exit_code import NO_JUDGEMENT, OK
 from rollout_conformance.steps.commands.left_out import note_left_out
@@ -31,7 +31,7 @@ from rollout_conformance.steps.run_setup import RunOptions, card_of
 from rollout_conformance.steps.sharding import Shard
 
 
-@click.command("run")
+@click.command("run", cls=options_of_pytest.Command)
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path, exists=True))
 @target_options
 @play_options
