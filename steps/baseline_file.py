@@ -97,19 +97,25 @@ def _listed(baseline: Baseline, outcomes: Sequence[Outcome], stale: Collection[K
         if one not in stale:
             kept.setdefault(one.entry, []).append(one.pattern)
     new: dict[str, dict[str, None]] = {}
-    for outcome, requirement in _unknown_failures(baseline, outcomes):
+    for outcome, requirement in _unknown_failures(baseline, outcomes, kept):
         new.setdefault(requirement, {})[outcome.case.id] = None
     reason = f"{UNEXPLAINED} {baseline.today}"
     found = [(Entry(requirement=name, reason=reason), list(cases)) for name, cases in new.items()]
     return sorted([*kept.items(), *found], key=lambda one: (one[0].requirement, one[0].reason.startswith(UNEXPLAINED)))
 
 
-def _unknown_failures(baseline: Baseline, outcomes: Iterable[Outcome]) -> Iterator[tuple[Outcome, str]]:
-    for outcome in outcomes:
-        for finding in outcome.judgement.findings:
-            levels = {name: entry.level for name, entry in _catalogue(finding.requirement).items()}
-            if not finding.known and counts(finding.level(levels), baseline.level):
-                yield outcome, finding.requirement
+def _unknown_failures(
+    baseline: Baseline, outcomes: Sequence[Outcome], kept: Iterable[Entry]
+) -> Iterator[tuple[Outcome, str]]:
+    """What fails and is not known. A case in which a requirement counts less than elsewhere (it is about a SHOULD, say) is listed beside
+    the others of that requirement: else it would be a warning about what is known."""
+    new = [(o, one) for o in outcomes for one in o.judgement.findings if not one.known]
+    listed = {entry.requirement for entry in kept}
+    for _, finding in new:
+        levels = {name: entry.level for name, entry in _catalogue(finding.requirement).items()}
+        if counts(finding.level(levels), baseline.level):
+            listed.add(finding.requirement)
+    yield from ((outcome, finding.requirement) for outcome, finding in new if finding.requirement in listed)
 
 
 def _catalogue(requirement: str) -> Mapping[str, Requirement]:

@@ -1,5 +1,6 @@
 """What a run has found so far: kept as it comes, so that it can be shown whenever the run ends."""
 
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -32,6 +33,12 @@ class RunResults:
         self.writer: ReportWriter | None = None
         self.complete = False
         self.not_played: list[str] = []
+        self.began = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """How long the run has taken so far."""
+        return time.monotonic() - self.began
 
     def begin(self, run: DescribedRun, cases: Sequence[Case]) -> None:
         self.planned = len(cases)

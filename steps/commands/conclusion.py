@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from rollout_conformance.steps import baseline_check, baseline_file
+from rollout_conformance.steps import baseline_check, baseline_file, baseline_silence
 from rollout_conformance.steps.baseline import Baseline, Known
 from rollout_conformance.steps.baseline_check import Scope
 from rollout_conformance.steps.commands import terminal
@@ -16,6 +16,7 @@ from rollout_conformance.steps.engine import shared_causes
 from rollout_conformance.steps.engine.early_end import ENDING, Reason
 from rollout_conformance.steps.engine.findings import Verdict
 from rollout_conformance.steps.engine.outcome import Outcome
+from rollout_conformance.steps.engine.printable import printable
 from rollout_conformance.steps.engine.run_summary import sentence
 from rollout_conformance.steps.outputs.facts import RunFacts
 from rollout_conformance.steps.outputs.files import GitHub
@@ -33,12 +34,13 @@ def conclude(
     scope: Scope | None = None,
     how: PlayOptions = PLAIN,
     not_played: Sequence[str] = (),
+    seconds: float | None = None,
 ) -> int:
     """Print what a run found; gives the exit code.
 
     `ended` is why the run ended before all planned cases were played, `scope` what it could have judged; without it, the cases of the
-    outcomes. `not_played` are lines about cases that were named and are for other targets. What fails is written as known where `how`
-    has a file for it, and then fails no more.
+    outcomes. `not_played` are lines about cases that were named and are for other targets, `seconds` is how long the run took. What fails is
+    written as known where `how` has a file for it, and then fails no more.
     """
     profile = profile_of(run_options.profile)
     marked = [known.marked(outcome) for outcome in shared_causes.joined(outcomes, profile.ends_by_itself)]
@@ -48,7 +50,7 @@ def conclude(
     if stale and not how.written_file and not any(outcome.judgement.failed for outcome in marked):
         entries = "1 entry" if len(stale) == 1 else f"{len(stale)} entries"
         told = f"The baseline is outdated in {entries}, see BASELINE above. {told}"
-    shown_stale = () if how.written_file else baseline_check.lines(stale.items())
+    shown_stale = () if how.written_file else baseline_check.outdated(stale.items())
     facts = RunFacts(
         profile.name,
         target,
@@ -58,8 +60,9 @@ def conclude(
         told,
         ended.text if ended else None,
         shown_stale,
-        baseline_check.not_judged(known, marked, stale) if ended is None else "",
+        baseline_silence.not_judged(known, marked, stale) if ended is None else (),
         not_played,
+        seconds,
     )
     github = GitHub.of()
     with github.without_commands(click.echo):
@@ -78,6 +81,8 @@ def conclude(
 def _write(file: Path, known: Baseline, facts: RunFacts, stale: Mapping[Known, str]) -> None:
     count = baseline_file.write(file, known, facts.outcomes, stale, facts.target)
     click.echo(f"Wrote {file}: failures of {count} requirement(s) are known from now on. Write the reason of each.")
+    for one in baseline_check.outdated(stale.items()):
+        click.echo(f"  dropped  {printable(one.what)}, which {printable(one.told.partition(';')[0].rstrip('.'))}.")
 
 
 def _code(facts: RunFacts, failed: bool, judged: bool, ended: Reason | None) -> int:
@@ -117,7 +122,14 @@ def ended_early(found: RunResults, how: PlayOptions = PLAIN, reason: Reason | No
         return found.end_early(
             reason,
             lambda outcomes, planned: conclude(
-                found.options, outcomes, found.known, planned, reason, how=how, not_played=found.not_played
+                found.options,
+                outcomes,
+                found.known,
+                planned,
+                reason,
+                how=how,
+                not_played=found.not_played,
+                seconds=found.seconds,
             ),
         )
     return NO_JUDGEMENT if reason.code is None else reason.code

@@ -69,7 +69,9 @@ async def judge(found: RunResults, chosen: Chosen, how: PlayOptions, on: str) ->
         finally:
             found.close(aborted=True)
     scope = Scope(lambda: iter(chosen.loaded), None)
-    return conclude(found.options, found.sorted(), found.known, found.planned, scope=scope, how=how)
+    return conclude(
+        found.options, found.sorted(), found.known, found.planned, scope=scope, how=how, seconds=found.seconds
+    )
 
 
 def _first(errors: BaseExceptionGroup) -> BaseException:

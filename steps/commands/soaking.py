@@ -91,7 +91,7 @@ def _again(found: RunResults, seen: Soak, case: Case) -> str:
 
 
 def _concluded(found: RunResults, seen: Soak, how: PlayOptions, allowed: SoakBounds) -> int:
-    code = conclude(found.options, found.sorted(), found.known, found.planned, how=how)
+    code = conclude(found.options, found.sorted(), found.known, found.planned, how=how, seconds=found.seconds)
     _show(seen)
     beyond = list(bounds.exceeded(seen, allowed))
     for line in beyond:

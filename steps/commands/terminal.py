@@ -15,7 +15,16 @@ import click
 
 from rollout_conformance.steps import trainers
 from rollout_conformance.steps.engine.causes import Cause
-from rollout_conformance.steps.engine.failure_report import WORDS, Group, Page, finding_block, place, rerun_line, title
+from rollout_conformance.steps.engine.failure_report import (
+    WORDS,
+    Group,
+    Page,
+    finding_block,
+    note_on_level,
+    place,
+    rerun_line,
+    title,
+)
 from rollout_conformance.steps.engine.run_summary import lines_of_counts, plural, slowest
 from rollout_conformance.steps.outputs.facts import RunFacts, printable
 
@@ -68,12 +77,7 @@ def show(facts: RunFacts, most_slow: int, on: Screen) -> None:
     for cause in causes:
         on.echo(_painted(printable(block(cause, on.width)), cause.level, on, cause.groups[0]) + "\n")
     not_played = [f"  {line}" for line in facts.not_played]
-    counted = (
-        *lines_of_counts(facts.outcomes),
-        *not_played,
-        *unjudged(facts),
-        *filter(None, [facts.not_judged]),
-    )
+    counted = (*lines_of_counts(facts.outcomes), *not_played, *unjudged(facts), *facts.not_judged)
     for line in (*slowest(facts.outcomes, most_slow), *counted):
         for part in Page(on.width).line(printable(line)):
             on.echo(part)
@@ -81,8 +85,8 @@ def show(facts: RunFacts, most_slow: int, on: Screen) -> None:
     for line in trainers.lines(facts.profile, facts.verdicts, about):
         for part in Page(on.width).line(line):
             on.echo(part)
-    for line in facts.stale:
-        on.echo(f"BASELINE  {printable(line)}")
+    for one in facts.stale:
+        on.echo(f"BASELINE  {printable(str(one))}")
     on.echo("\n" + _verdict(facts, on))
 
 
@@ -90,6 +94,7 @@ def block(cause: Cause, width: int | None) -> str:
     """One cause. What follows from another one is shown in short; the report has all of it."""
     first, *others = cause.groups
     page = Page(width)
+    note = note_on_level(first)
     if cause.after is None:
         whole = finding_block(first, width).splitlines()
         lines, rerun = (whole[:-1], whole[-1:]) if rerun_line(first) else (whole, [])
@@ -98,6 +103,7 @@ def block(cause: Cause, width: int | None) -> str:
         lines += page.field(
             "after", f"{cause.after}, which {_all(cause.cases)} as well, earlier or in the same exchange"
         )
+        lines += page.field("note", note) if note else []
         lines += page.field("expected", first.finding.expected) + page.field("observed", first.finding.observed)
         lines += page.field("case", place(first))
         rerun = rerun_line(first)
@@ -117,6 +123,8 @@ def _row(cause: Cause, on: Screen) -> Iterator[str]:
     """The line of a cause in the list at the top: what it demands, and in how many cases it is broken."""
     word = f"{WORDS[cause.level]}  "
     counted = plural(cause.cases, "case") + (f", after {cause.after}" if cause.after else "")
+    if cause.level != cause.requirement.level:
+        counted += f", counts as a {cause.level.upper()} there"
     text = f"{word}{cause.requirement.id} {cause.requirement.level.upper()}  ({counted})  {cause.requirement.sentence}"
     first, *more = Page(on.width).paragraph(text, "      ")
     yield on.painted(word.rstrip(), fg=COLOURS[cause.level], bold=True) + first[len(word.rstrip()) :]

@@ -129,7 +129,7 @@ def note_on_level(group: Group) -> str:
         return f"a {requirement.level.upper()}, broken in a way that counts as a {level}: the harm is smaller"
     return (
         f"a {requirement.level.upper()}, seen broken in a case about a {group.case_level.upper()} ({', '.join(group.outcome.case.requirements)}). "
-        f"Such a case may ask for more than servers owe, so it counts as a {level}"
+        f"Such a case may demand more than servers owe, so it counts as a {level}"
     )
 
 

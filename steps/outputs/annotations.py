@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rollout_conformance.steps.engine.causes import Cause
-from rollout_conformance.steps.engine.failure_report import Group
-from rollout_conformance.steps.engine.findings import Verdict
+from rollout_conformance.steps.engine.failure_report import note_on_level
+from rollout_conformance.steps.engine.findings import Location, Verdict
 from rollout_conformance.steps.outputs.facts import RunFacts, printable
 
 COMMANDS = {"must": "error", "should": "warning", "may": "notice"}
@@ -27,11 +27,17 @@ def lines(facts: RunFacts, folder: Path) -> Iterator[str]:
 def _annotations(facts: RunFacts, folder: Path) -> Iterator[tuple[str, str, str, str]]:
     for cause in facts.causes:
         one, group = cause.requirement, cause.groups[0]
-        yield COMMANDS[cause.level], _place(group, folder), f"{one.id} {one.level.upper()}", _text(cause)
+        yield (
+            COMMANDS[cause.level],
+            _place(group.finding.at or group.outcome.case.at, folder),
+            f"{one.id} {one.level.upper()}",
+            _text(cause),
+        )
     for outcome in facts.outcomes:
         if outcome.judgement.verdict is Verdict.ERROR:
             yield "error", "", "could not judge", f"{outcome.case.at} {outcome.case.name}: {outcome.judgement.reason}"
-    yield from (("error", "", "baseline", line) for line in facts.stale)
+    for entry in facts.stale:
+        yield "error", _place(entry.at, folder) if entry.at else "", "baseline", str(entry)
 
 
 def _text(cause: Cause) -> str:
@@ -40,6 +46,7 @@ def _text(cause: Cause) -> str:
     return "\n".join(
         [
             " ".join(cause.requirement.sentence.split()),
+            *([f"note {note}"] if (note := note_on_level(group)) else []),
             f"expected {finding.expected}",
             f"observed {finding.observed}",
             f'case {finding.at or case.at} "{case.name}" [{case.dialect}], {cause.cases} in all',
@@ -48,12 +55,13 @@ def _text(cause: Cause) -> str:
     )
 
 
-def _place(group: Group, folder: Path) -> str:
-    at = group.finding.at or group.outcome.case.at
-    file = (folder / at.file).resolve()
-    if not file.is_relative_to(folder.resolve()) or not file.is_file():
-        return ""
-    return f"file={_escaped(file.relative_to(folder.resolve()).as_posix(), PROPERTY)},line={at.line},"
+def _place(at: Location, folder: Path) -> str:
+    """A file is named from where the run was started, which may be a folder of the checkout; one of the suite from the folder of that."""
+    checkout = folder.resolve()
+    for file in (Path(at.file).resolve(), (checkout / at.file).resolve()):
+        if file.is_relative_to(checkout) and file.is_file():
+            return f"file={_escaped(file.relative_to(checkout).as_posix(), PROPERTY)},line={at.line},"
+    return ""
 
 
 def _escaped(text: str, signs: dict[str, str]) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from rollout_conformance.contracts.requirements import Requirement
+from rollout_conformance.steps.baseline_check import Outdated
 from rollout_conformance.steps.engine.causes import Cause, causes
 from rollout_conformance.steps.engine.failure_report import Group, collapse
 from rollout_conformance.steps.engine.findings import Location, Verdict
@@ -16,7 +17,8 @@ from rollout_conformance.steps.engine.run_summary import broken_requirements
 @dataclass(frozen=True, slots=True)
 class RunFacts:
     """`sentence` is the verdict of the run, `ended` what ended it early, `stale` what is to be changed in its baseline,
-    `not_judged` a line about the entries of it that this run cannot tell anything of, `not_played` lines about cases that it could not play."""
+    `not_judged` lines about the entries of it that this run cannot tell anything of, `not_played` lines about cases that it could not play.
+    `seconds` is how long the run took by the clock."""
 
     profile: str
     target: str
@@ -25,9 +27,10 @@ class RunFacts:
     outcomes: Sequence[Outcome]
     sentence: str
     ended: str | None = None
-    stale: Sequence[str] = ()
-    not_judged: str = ""
+    stale: Sequence[Outdated] = ()
+    not_judged: Sequence[str] = ()
     not_played: Sequence[str] = ()
+    seconds: float | None = None
 
     @property
     def groups(self) -> list[Group]:

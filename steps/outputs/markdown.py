@@ -33,8 +33,8 @@ def _lines(facts: RunFacts) -> Iterator[str]:
         yield f"Ended early by {plain(facts.ended)}: this is no evidence."
         yield ""
     yield from (f"- {plain(line)}" for line in lines_of_counts(facts.outcomes))
-    yield from (f"- {plain(line.strip())}" for line in (facts.not_judged,) if line)
-    yield from (f"- baseline: {plain(line)}" for line in facts.stale)
+    yield from (f"- {plain(line.strip())}" for line in facts.not_judged)
+    yield from (f"- baseline: {plain(str(one))}" for one in facts.stale)
     causes = facts.causes
     if causes:
         yield from ("", "| | requirement | cases | expected of the target |", "| --- | --- | --- | --- |")

@@ -10,8 +10,9 @@ from typing import Any, cast
 import pytest
 
 from rollout_conformance.steps import baseline_file, known_flaky
-from rollout_conformance.steps.baseline import Baseline, Entry
-from rollout_conformance.steps.baseline_check import Scope, lines, not_judged, stale
+from rollout_conformance.steps.baseline import Baseline, Entry, Known
+from rollout_conformance.steps.baseline_check import Scope, lines, stale
+from rollout_conformance.steps.baseline_silence import not_judged
 from rollout_conformance.steps.commands.conclusion import conclude
 from rollout_conformance.steps.commands.exit_code import FINDINGS, NO_JUDGEMENT, OK
 from rollout_conformance.steps.commands.play_options import PlayOptions
@@ -113,31 +114,127 @@ def test_an_entry_is_stale_only_where_everything_that_it_names_was_judged(
     assert told(Baseline([entry(case="a")]), outcomes, every) == expected
 
 
-OPEN = "  baseline: 1 entry was not judged in full by this run and may be outdated: ROLLOUT-094"
+OPEN = "  baseline: 1 entry was not judged in full by this run and may be outdated:"
+LEFT = f'{MUST} in "a": '
+
+
+def resting(name: str) -> Outcome:
+    """A case whose end is a breach that does not fail it: what it demands was not judged."""
+    one = outcome(name, SHOULD, about=OTHER)
+    return replace(one, judgement=replace(one.judgement, reason="it ended with 429", unjudged=2))
 
 
 @pytest.mark.parametrize(
     ("members", "outcomes", "expected"),
     [
-        ({"case": "a"}, [outcome("b")], OPEN),  # not selected
-        ({"case": "a"}, [outcome("a", verdict=Verdict.ERROR)], OPEN),
+        ({"case": "a"}, [outcome("b")], LEFT + "not played by this run"),
+        ({"case": "a"}, [outcome("a", verdict=Verdict.ERROR)], LEFT + "could not be judged: why"),
+        ({"case": "a"}, [outcome("a", verdict=Verdict.SKIP)], LEFT + "skipped: why"),
+        (
+            {"case": "a"},
+            [outcome("a", OTHER, about=OTHER)],
+            f"{LEFT}broke {OTHER}, and this requirement was not judged in full",
+        ),
+        ({"case": "a"}, [resting("a")], f"{LEFT}broke {SHOULD}, and this requirement was not judged in full"),
+        (
+            {"case": "*"},
+            [outcome("a")],
+            f"{MUST} in any case: what was played of its cases passed; the others were not played",
+        ),
         ({"case": "a"}, [outcome("a", MUST)], ""),  # it failed: the entry is needed
         ({"case": "a"}, [outcome("a")], ""),  # red, see above
         ({"case": "a", "flaky": 2}, [outcome("a")], ""),
-        ({"case": "a", "flaky": 2}, [outcome("b")], OPEN),
+        ({"case": "a", "flaky": 2}, [outcome("b")], LEFT + "not played by this run"),
     ],
 )
-def test_an_entry_that_was_not_judged_is_named(members: dict[str, Any], outcomes: list[Outcome], expected: str) -> None:
+def test_an_entry_that_was_not_judged_is_named_with_its_case_and_the_reason(
+    members: dict[str, Any], outcomes: list[Outcome], expected: str
+) -> None:
     known = Baseline([entry(**members)])
     marked = [known.marked(one) for one in outcomes]
     scope = Scope(lambda: [case("a"), case("b")])
-    assert not_judged(known, marked, dict(stale(known, marked, scope))) == expected
+    found = not_judged(known, marked, dict(stale(known, marked, scope)))
+    assert found == ([OPEN, f"    {expected}"] if expected else [])
+
+
+def test_entries_whose_cases_were_not_played_are_one_line() -> None:
+    known = Baseline([entry(cases=["a", "b"]), entry(OTHER, case="c"), entry(SHOULD, case="d")])
+    assert not_judged(known, [outcome("d", verdict=Verdict.SKIP)], ()) == [
+        "  baseline: 4 entries were not judged in full by this run and may be outdated:",
+        f"    {OTHER}, {MUST}: not played by this run",
+        f'    {SHOULD} in "d": skipped: why',
+    ]
 
 
 def test_entries_that_were_not_judged_fail_nothing_and_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
     known = Baseline([entry(case="a"), entry("ROUTER-001")])
     assert conclude(RunOptions(), [outcome("b")], known, 1, scope=Scope(lambda: [case("a"), case("b")])) == OK
     assert OPEN in capsys.readouterr().out.splitlines()
+
+
+def test_an_entry_of_a_case_about_another_requirement_is_stale_where_the_case_passed_as_a_whole(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known, file = Baseline([entry(case="a")]), tmp_path / "known.yaml"
+    every = [case("a", OTHER), case("b", OTHER)]
+    passed = outcome("a", about=OTHER)
+    assert told(known, [passed], every) == [REMOVE]
+    assert told(known, [passed, resting("a")], every) == []
+    conclude(RunOptions(), [passed], known, 1, scope=Scope(lambda: every), how=PlayOptions(written_file=file))
+    assert baseline_file.load(file).known == []
+    assert (
+        '  dropped  ROLLOUT-094 in "a", which is listed as known (old agent) but did not fail.'
+        in capsys.readouterr().out
+    )
+
+
+def test_what_is_stale_of_one_requirement_is_one_line() -> None:
+    names = ["a", "b", "c", "d", "e"]
+    known = Baseline(
+        [
+            Known(entry(cases=names), one, Location("known.yaml", n))
+            for n, one in zip((4, 5, 6, 9, 11), names, strict=True)
+        ]
+    )
+    assert told(known, [*map(outcome, names[:-1]), outcome("e", MUST)]) == [
+        'known.yaml:4: ROLLOUT-094 in 4 cases ("a", "b", "c" and 1 more; lines 4-6, 9) is listed as known (old agent) but did not fail; remove it.'
+    ]
+
+
+def capped(name: str) -> Outcome:
+    """A case about a SHOULD in which a MUST was broken: it counts as a SHOULD there."""
+    one = outcome(name, about=SHOULD)
+    found = Finding(MUST, "202", "500", cap="should")
+    return replace(one, judgement=Judgement(Verdict.PASS, {MUST: Verdict.FAIL, SHOULD: Verdict.PASS}, (found,)))
+
+
+def test_what_is_listed_is_listed_for_the_cases_in_which_it_is_a_warning_as_well(tmp_path: Path) -> None:
+    file, outcomes = tmp_path / "known.yaml", [outcome("a", MUST), capped("b")]
+    baseline_file.write(file, Baseline(), outcomes, (), "http://h")
+    known = baseline_file.load(file)
+    assert [one.pattern for one in known.known] == ["x.feature::a[sync]", "x.feature::b[sync]"]
+    assert all(finding.known for one in outcomes for finding in known.marked(one).judgement.findings)
+    later = [*map(known.marked, outcomes), capped("new")]
+    baseline_file.write(file, known, later, (), "http://h")
+    assert [one.pattern for one in baseline_file.load(file).known] == [
+        f"x.feature::{n}[sync]" for n in ("a", "b", "new")
+    ]
+
+
+def test_what_is_a_warning_only_is_not_listed(tmp_path: Path) -> None:
+    file = tmp_path / "known.yaml"
+    assert baseline_file.write(file, Baseline(), [capped("b"), outcome("c", OTHER)], (), "http://h") == 1
+    assert [one.requirement for one in baseline_file.load(file).known] == [OTHER]
+
+
+def test_a_must_that_is_a_warning_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+    assert conclude(RunOptions(), [capped("b"), outcome("c", OTHER)], Baseline(), 2) == FINDINGS
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "WARN ROLLOUT-094 MUST (1 case, counts as a SHOULD there)" in shown
+    assert (
+        "note a MUST, seen broken in a case about a SHOULD (ROLLOUT-103). Such a case may demand more than servers owe"
+        in shown
+    )
 
 
 def test_a_name_with_a_slip_is_told_what_is_near_it() -> None:

@@ -1,5 +1,6 @@
 """Outcomes of every kind, with texts that would do harm where they were not escaped."""
 
+from rollout_conformance.steps.baseline_check import Outdated
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import Finding, Judgement, Location, Verdict
 from rollout_conformance.steps.engine.outcome import Outcome
@@ -40,9 +41,11 @@ def other(name: str, verdict: Verdict, reason: str = "", known: str = "") -> Out
     return Outcome(case(name), Judgement(verdict, judged, findings, reason, known=known), None, 0.1, "rerun")
 
 
-def facts(*outcomes: Outcome, ended: str | None = None, stale: tuple[str, ...] = ()) -> RunFacts:
-    catalogue = profile_of("rollout").catalogue
-    return RunFacts("rollout", "http://127.0.0.1:1/", "must", catalogue, outcomes, f"Verdict {HOSTILE}", ended, stale)
+def facts(
+    *outcomes: Outcome, ended: str | None = None, stale: tuple[Outdated, ...] = (), seconds: float | None = None
+) -> RunFacts:
+    catalogue, told = profile_of("rollout").catalogue, f"Verdict {HOSTILE}"
+    return RunFacts("rollout", "http://127.0.0.1:1/", "must", catalogue, outcomes, told, ended, stale, seconds=seconds)
 
 
 EVERY_KIND = facts(

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -10,7 +11,8 @@ from xml.etree import ElementTree
 import jsonschema_rs
 import pytest
 
-from rollout_conformance.steps.engine.findings import SuiteError, Verdict
+from rollout_conformance.steps.baseline_check import Outdated
+from rollout_conformance.steps.engine.findings import Judgement, Location, SuiteError, Verdict
 from rollout_conformance.steps.outputs import annotations, badge, har, junit, markdown, sarif
 from rollout_conformance.steps.outputs.curl import curl
 from rollout_conformance.steps.outputs.files import FORMATS, NO_FILES, GitHub, Outputs
@@ -66,8 +68,16 @@ def test_junit_says_what_is_known() -> None:
 
 
 def test_junit_says_why_a_run_is_no_evidence() -> None:
-    root = ElementTree.fromstring(junit.render(facts(failed(), ended="SIGTERM", stale=("x: remove the entry",))))  # noqa: S314
-    assert root.findtext("testsuite/system-err") == "Ended early by SIGTERM.\nx: remove the entry"
+    outdated = Outdated(Location("x", 3), "ROLLOUT-094 in any case", "is expired")
+    root = ElementTree.fromstring(junit.render(facts(failed(), ended="SIGTERM", stale=(outdated,))))  # noqa: S314
+    assert root.findtext("testsuite/system-err") == "Ended early by SIGTERM.\nx:3: ROLLOUT-094 in any case is expired"
+
+
+def test_the_time_of_a_suite_in_junit_is_that_of_the_run_by_the_clock() -> None:
+    root = ElementTree.fromstring(junit.render(facts(failed(), failed("again"), seconds=0.3)))  # noqa: S314
+    (suite,) = root
+    assert (root.get("time"), suite.get("time")) == ("0.300", "0.300")
+    assert [one.get("time") for one in suite.findall("testcase")] == ["0.250", "0.250"]
 
 
 def sarif_run() -> dict[str, Any]:
@@ -107,6 +117,28 @@ def test_annotations_are_one_line_each_and_begin_no_other_command() -> None:
     assert lines[0].startswith("::error file=features/rollout/history.feature,line=22,title=ROLLOUT-094 MUST::")
     assert lines[1].startswith("::error title=could not judge::")
     assert not any("\n" in line or "\r" in line for line in lines)
+
+
+def test_what_is_outdated_is_annotated_in_the_baseline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the run was started in a folder of the checkout."""
+    (tmp_path / "gate").mkdir()
+    (tmp_path / "gate" / "known.yaml").write_text("[]", encoding="utf-8")
+    monkeypatch.chdir(tmp_path / "gate")
+    outdated = Outdated(Location("known.yaml", 8), 'ROLLOUT-094 in "a"', "did not fail; remove it.")
+    assert list(annotations.lines(facts(stale=(outdated,)), tmp_path)) == [
+        '::error file=gate/known.yaml,line=8,title=baseline::known.yaml:8: ROLLOUT-094 in "a" did not fail; remove it.'
+    ]
+
+
+def test_an_annotation_says_why_a_must_is_only_a_warning() -> None:
+    capped = replace(failed().judgement.findings[0], cap="should")
+    one = replace(other("a", Verdict.PASS), judgement=Judgement(Verdict.PASS, {}, (capped,)))
+    about = replace(one, case=replace(one.case, requirements=("ROLLOUT-103",)))
+    (line,) = annotations.lines(facts(about), ROOT)
+    assert line.startswith("::warning ")
+    assert "%0Anote a MUST, seen broken in a case about a SHOULD (ROLLOUT-103). " in line
+    (line,) = annotations.lines(facts(one), ROOT)
+    assert "%0Anote a MUST, broken in a way that counts as a SHOULD: the harm is smaller%0A" in line
 
 
 def test_annotations_leave_out_a_file_outside_of_the_checkout(tmp_path: Path) -> None:
