@@ -20,6 +20,12 @@ def check(stored: Sequence[Message], messages: Sequence[Message], *, turns: int)
         raise errors.history(len(stored), "no message follows the last reply")
 
 
+def extends(stored: Sequence[Message], messages: Sequence[Message]) -> bool:
+    """Whether a conversation continues a stored one that ends with a reply."""
+    pairs = zip(stored, messages, strict=False)
+    return len(messages) > len(stored) and all(normalized(known) == normalized(one) for known, one in pairs)
+
+
 def normalized(message: Message) -> bytes:
     """Equal for equivalent messages: null means absent, and so does an empty `tool_calls`. Strings must be equal byte for byte."""
     present = {name: value for name, value in message.items() if value is not None}

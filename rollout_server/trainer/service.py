@@ -16,7 +16,7 @@ from rollout_conformance.rollout_server.trainer import (
 from rollout_conformance.rollout_server.trainer.app_state import AppState
 from rollout_conformance.rollout_server.trainer.backend import GenerationTask
 from rollout_conformance.rollout_server.trainer.prompt import Prompt
-from rollout_conformance.rollout_server.trainer.session import OpenGeneration, Session, digest
+from rollout_conformance.rollout_server.trainer.session import Branch, OpenGeneration, Session, digest
 from rollout_conformance.rollout_server.trainer.session_store import SessionStore
 from rollout_conformance.rollout_server.trainer.start_request import StartPlan
 
@@ -32,7 +32,7 @@ class Service:
 
     def start(self, start: StartPlan) -> Session:
         """Open the session first: the first generation request may arrive before the response to the start request."""
-        session = Session(start.rollout_id, start.dialect, start.key, start.messages)
+        session = Session(start.rollout_id, start.dialect, start.key, start.messages, branches=self._branches())
         self.sessions.open(session)
         self._launch(self._run(session, start))
         return session
@@ -50,11 +50,15 @@ class Service:
 
     def open(self, rollout_id: str, messages: Sequence[Any]) -> Session:
         """A rollout that nobody started: its first generation request begins it. It has no tools."""
-        session = Session(rollout_id, self.app_state.settings.dialects[0], self.key_of_open(rollout_id), messages)
+        dialect, key = self.app_state.settings.dialects[0], self.key_of_open(rollout_id)
+        session = Session(rollout_id, dialect, key, messages, branches=self._branches())
         session.set_tools([])
         self.sessions.open(session)
         self._launch(self._until_ended(session))
         return session
+
+    def _branches(self) -> list[Branch] | None:
+        return [] if self.app_state.settings.branches else None
 
     def key_of_open(self, rollout_id: str) -> str | None:
         """The key of a rollout that nobody started."""

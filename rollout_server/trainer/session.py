@@ -29,9 +29,18 @@ class OpenGeneration:
     reply: "asyncio.Task[Reply]"
 
 
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A conversation that another one has replaced for now: it may still be continued."""
+
+    messages: Sequence[Message]
+    trajectory: Trajectory
+
+
 @dataclass(slots=True)
 class Session:
-    """`messages` is the conversation up to the last reply; `tools` are None until they are known; without `key` none is asked for."""
+    """`messages` is the conversation up to the last reply; `tools` are None until they are known; without `key` none is asked for.
+    `branches` are the other conversations of a rollout that may have any, None where it is one."""
 
     rollout_id: str
     dialect: str
@@ -45,6 +54,7 @@ class Session:
     result: Mapping[str, Any] | None = None
     open: OpenGeneration | None = None
     last: tuple[bytes, Reply] | None = None
+    branches: list[Branch] | None = None
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -71,7 +81,19 @@ class Session:
         return self.open.reply if self.open else None
 
     def check_history(self, messages: Sequence[Message]) -> None:
+        if self.branches is not None:
+            self._turn_to(messages, self.branches)
         history.check(self.messages, messages, turns=self.turns)
+
+    def _turn_to(self, messages: Sequence[Message], others: list[Branch]) -> None:
+        """The branch that these messages continue furthest becomes the current one, or else a new one, whose whole prompt is theirs."""
+        known = [*others, Branch(self.messages, self.trajectory)]
+        others[:] = [branch for branch in known if branch.trajectory.turns]
+        fitting = [branch for branch in others if history.extends(branch.messages, messages)]
+        chosen = max(fitting, key=lambda branch: len(branch.messages), default=Branch((), Trajectory()))
+        if chosen in others:
+            others.remove(chosen)
+        self.messages, self.trajectory = chosen.messages, chosen.trajectory
 
     def commit(
         self, digest: bytes, messages: Sequence[Message], made: Generation, prompt: Prompt, reply: Reply
@@ -100,20 +122,18 @@ class Session:
         return True
 
     def record(self) -> dict[str, Any]:
-        past = self.trajectory
-        drift = past.drift
+        """With branches, each of them has the turns and tokens of its own, and the record itself has none."""
+        tokens = self.trajectory.describe()
+        if self.branches is not None:
+            lines = [*(branch.trajectory for branch in self.branches), self.trajectory]
+            tokens = Trajectory().describe() | {"branches": [line.describe() for line in lines if line.turns]}
         return {
             "rollout_id": self.rollout_id,
             "dialect": self.dialect,
             "status": self.status,
             "finish_reason": self.finish_reason,
             "error_message": self.error_message,
-            "turns": [turn.describe() for turn in past.turns],
-            "token_ids": list(past.token_ids),
-            "response_mask": list(past.response_mask),
-            "logprobs": list(past.logprobs),
-            "drift": drift
-            and {"turn": drift.turn, "position": drift.position, "expected": drift.expected, "seen": drift.seen},
+            **tokens,
             "result": self.result,
         }
 

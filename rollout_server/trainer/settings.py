@@ -45,6 +45,7 @@ class Settings(ServerSettings):
     rollout_id_in: str = Field(
         "body", pattern=r"^(body|key|url|header:\S+|/\S*\{rollout_id\}\S*)$"
     )  # what names a rollout
+    branches: bool = False  # whether a request with another history begins a branch of the record
     dialects: tuple[Dialect, ...] = (
         "sync",
         "callback",

@@ -5,7 +5,7 @@
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 Ids = tuple[int, ...]
@@ -47,6 +47,15 @@ class Trajectory:
     logprobs: tuple[float, ...] = ()
     turns: tuple[Turn, ...] = ()
     drift: Drift | None = None
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "turns": [turn.describe() for turn in self.turns],
+            "token_ids": list(self.token_ids),
+            "response_mask": list(self.response_mask),
+            "logprobs": list(self.logprobs),
+            "drift": self.drift and asdict(self.drift),
+        }
 
 
 def extended(before: Trajectory, turn: Turn, text: str, inserted_ids: Sequence[int]) -> Trajectory:

@@ -4,6 +4,7 @@ from rollout_conformance.rollout_server.mutants.dialects import BOTH
 from rollout_conformance.rollout_server.mutants.framework import Catalogue, by_name
 from rollout_conformance.rollout_server.mutants.trainer import (
     auth,
+    branches,
     limits,
     mask,
     replies,
@@ -22,6 +23,7 @@ CATALOGUE = Catalogue(
     dialects=BOTH,
     mutants=by_name(
         auth.MUTANTS,
+        branches.MUTANTS,
         limits.MUTANTS,
         mask.MUTANTS,
         replies.MUTANTS,

@@ -14,7 +14,7 @@ from rollout_conformance.steps.engine.json_diff import first, show
 from rollout_conformance.steps.engine.lenient_json import listed, mapping, mappings
 from rollout_conformance.steps.engine.trace import Exchange, parse
 from rollout_conformance.steps.engine.verbs import phrase, verb
-from rollout_conformance.steps.profiles.trainer.state import Call, CaseView, JsonObject, RolloutState
+from rollout_conformance.steps.profiles.trainer.state import Call, CaseView, JsonObject, RolloutState, recorded
 from rollout_conformance.steps.profiles.trainer.statuses import Status, fits
 from rollout_conformance.steps.profiles.trainer.truncation import choice, count, finished, is_empty, reaches
 
@@ -139,7 +139,7 @@ class RecordShows(RolloutExpectation):
     """The record that was read last shows these values; what is not named is not judged."""
 
     turns: int | None = None
-    "How many turns it holds."
+    "How many turns it holds, in all branches together."
     status: tuple[str, ...] = ()
     "The status of the rollout; any of them will do."
     result: str | None = None
@@ -150,8 +150,8 @@ class RecordShows(RolloutExpectation):
     def checks(self, view: CaseView, rollout: RolloutState) -> Iterator[Comparison]:
         record, at = view.record(rollout), tuple(rollout.records[-1:] or [0])
         if self.turns is not None:
-            turns = record.get("turns")
-            count = len(turns) if isinstance(turns, list) else None
+            turns = [some for line in recorded(record) if isinstance(some := line.get("turns"), list)]
+            count = sum(len(some) for some in turns) if turns else None
             yield Comparison(count == self.turns, f"{self.turns} turn(s) in the record", f"{count}", at)
         if self.status:
             status = record.get("status")
@@ -232,7 +232,8 @@ class ToolsInPrompts(RolloutExpectation):
 
 
 def _prompts(view: CaseView, rollout: RolloutState) -> Iterator[tuple[str, int]]:
-    for turn in mappings(view.record(rollout).get("turns"))[:1]:
+    turns = [turn for line in recorded(view.record(rollout)) for turn in mappings(line.get("turns"))]
+    for turn in turns[:1]:
         ids = [one for one in listed(turn.get("prompt_token_ids")) if isinstance(one, int)]
         yield view.tokens.decode(ids), rollout.records[-1]
     for call, body in view.replies(rollout):

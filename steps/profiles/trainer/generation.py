@@ -35,7 +35,13 @@ NO_OTHER_URL = "the `server_url` of the start request does not show the rollout_
 @verb(
     "generate",
     short="rollout",
-    example=("{response_mask: short}", "{rollout: a, key_of: b}", "{concurrent: 3}", "{rollout_id: rc-unknown-1x}"),
+    example=(
+        "{response_mask: short}",
+        "{rollout: a, key_of: b}",
+        "{concurrent: 3}",
+        "{rollout_id: rc-unknown-1x}",
+        "{branch: b, history: forked}",
+    ),
 )
 @phrase("the rollout server requests the next generation")
 @phrase("the rollout server requests the next generation with a {response_mask} response mask")
@@ -51,6 +57,8 @@ NO_OTHER_URL = "the `server_url` of the start request does not show the rollout_
 )
 @phrase("the rollout server requests the next generation {concurrent} times at once")
 @phrase("the rollout server requests the next generation with {added_words} more words in the last message")
+@phrase("the rollout server requests the next generation in the branch {branch}")
+@phrase("the rollout server requests the next generation in the branch {branch}, with another history: {history}")
 @phrase("the rollout server repeats its last generation request", repeat=True)
 @dataclass(frozen=True, slots=True)
 class Generate:
@@ -68,6 +76,8 @@ class Generate:
     "The name of another rollout whose key is sent."
     rollout_id: str = ""
     "Another rollout id to send, instead of that of the rollout."
+    branch: str = ""
+    "The name of a branch that is continued, or begun with `history` as its own: at a trainer with the capability `branches`."
     repeat: bool = False
     "Whether to send the last correct generation request again, byte for byte."
     concurrent: int = 1
@@ -82,7 +92,7 @@ class Generate:
     "Members of the request, instead of those that it has by default."
 
     async def perform(self, session: TrainerSession) -> None:
-        part = rollout_state(session.state, self.rollout)
+        part = self._line(rollout_state(session.state, self.rollout))
         if self._changes_nothing(part):
             session.state["no_occasion"] = f"nothing in the history could be changed as {self.history} says"
             return
@@ -99,16 +109,21 @@ class Generate:
         """Whether the history that would be sent as a wrong one is the right one, such as one without any tool call."""
         if self.history == "correct" or "messages" in self.members or not part.history:
             return False
-        return wrong_requests.history(part.history, self.history) == part.history
+        return not self.branch and wrong_requests.history(part.history, self.history) == part.history
+
+    def _line(self, part: RolloutState) -> RolloutState:
+        """The conversation that the request continues: that of the rollout, or one of its branches."""
+        return part.branch(self.branch, wrong_requests.history(part.history, self.history)) if self.branch else part
 
     def is_correct(self) -> bool:
         """Whether nothing but `members` was made wrong on purpose; what other members do is left to the case."""
-        correct = (self.response_mask, self.history, self.key) == ("correct", "correct", "own")
+        as_wanted = self.history == "correct" or bool(self.branch)
+        correct = as_wanted and (self.response_mask, self.key) == ("correct", "own")
         return correct and not (self.key_of or self.rollout_id or self.added_words or self.leave_after_s)
 
     def _body(self, session: TrainerSession, part: RolloutState) -> dict[str, object]:
         context: CaseContext = session.context
-        messages = wrong_requests.history(part.history, self.history)
+        messages = wrong_requests.history(part.history, "correct" if self.branch else self.history)
         body: dict[str, object] = {
             "model": DEFAULT_MODEL,
             "messages": wrong_requests.lengthened(messages, self.added_words),

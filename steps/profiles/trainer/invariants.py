@@ -13,9 +13,16 @@ from rollout_conformance.steps.engine.lenient_json import listed, mapping, mappi
 from rollout_conformance.steps.engine.trace import Exchange, NotJson, parse
 from rollout_conformance.steps.peers.token_oracle import completion_text
 from rollout_conformance.steps.peers.tokens import END_OF_TURN, Tokens
-from rollout_conformance.steps.profiles.trainer.state import Call, CaseView, JsonObject, RolloutState, sound
+from rollout_conformance.steps.profiles.trainer.state import (
+    Call,
+    CaseView,
+    JsonObject,
+    RolloutState,
+    recorded,
+    sound,
+)
 from rollout_conformance.steps.profiles.trainer.token_members import hint
-from rollout_conformance.steps.profiles.trainer.truncation import nothing_sampled, stopped, within_max_tokens
+from rollout_conformance.steps.profiles.trainer.truncation import choice, nothing_sampled, stopped, within_max_tokens
 
 
 def satisfied(number: int) -> Satisfied:
@@ -29,9 +36,11 @@ def broken(number: int, expected: str, observed: str, *exchanges: int) -> Findin
 def replies(view: CaseView) -> Iterator[Evidence]:
     """The shape of every generation that was answered, and its tokens."""
     for rollout in view.rollouts.values():
-        before: list[int] = []
+        earlier: list[tuple[list[Any], list[int]]] = []
         for call, body in view.replies(rollout):
-            past, before = before, _ids(body)
+            messages = listed(call.body.get("messages"))
+            past = _past(earlier, messages)
+            earlier.append(([*messages, mapping(choice(body)).get("message")], _ids(body)))
             shaped = list(_shape(call, body))
             yield from shaped
             if any(isinstance(item, Finding) for item in shaped):
@@ -47,6 +56,11 @@ def replies(view: CaseView) -> Iterator[Evidence]:
                 found = list(_tokens(view, rollout, call, body, past))
                 yield from found
                 yield from () if any(isinstance(item, Finding) for item in found) else _counts(call, body)
+
+
+def _past(earlier: Sequence[tuple[list[Any], list[int]]], messages: list[Any]) -> list[int]:
+    """The tokens of the last generation that these messages continue; none where they continue none."""
+    return next((ids for known, ids in reversed(earlier) if messages[: len(known)] == known), [])
 
 
 def _ids(body: JsonObject) -> list[int]:
@@ -223,15 +237,16 @@ def _same_text(number: int, tokens: Tokens, ids: list[int], expected: str, name:
 
 
 def records(view: CaseView) -> Iterator[Evidence]:
-    """The trainer's own record: what it sampled is 1, everything else 0, and each prompt begins with the last turn."""
+    """The trainer's own record: what it sampled is 1, everything else 0, and each prompt begins with the last turn of its branch."""
     for rollout in view.rollouts.values():
         record = view.record(rollout)
-        turns = record.get("turns")
-        if not isinstance(turns, list) or not turns or not all(isinstance(turn, dict) for turn in turns):
-            continue
-        n = rollout.records[-1]
-        yield from _prefix(turns, record, n)
-        yield from _masked(turns, record, n)
+        if view.branched and not isinstance(record.get("branches"), list):
+            continue  # its turns are of several conversations, and it does not show of which
+        for line in recorded(record):
+            turns = line.get("turns")
+            if isinstance(turns, list) and turns and all(isinstance(turn, dict) for turn in turns):
+                yield from _prefix(turns, line, rollout.records[-1])
+                yield from _masked(turns, line, rollout.records[-1])
 
 
 def _prefix(turns: list[Any], record: JsonObject, n: int) -> Iterator[Evidence]:

@@ -26,6 +26,7 @@ KEY_OF_ANOTHER = (
 ID_AS_KEY = "`rollout_id_in: key` on the card: the rollout id is the key, and not every id may be a key (RFC 6750)"
 
 
+BRANCHES = "`branches` on the card: a generation request with another history begins a branch"
 NO_MASK = "`response_mask: false` on the card: generation requests have no response mask"
 
 
@@ -39,6 +40,15 @@ def _reasons(card: TrainerCard, case: Case) -> Iterator[str]:
     yield from _of_place(card.rollouts, card.rollout_id_in, case)
     if not card.response_mask and any(_has_mask(step.what) for step in case.steps):
         yield NO_MASK
+    if "branches" in card.capabilities and any(_is_wrong(step.what) for step in case.steps):
+        yield BRANCHES
+
+
+def _is_wrong(what: object) -> bool:
+    """Whether a generation request has a history that only a trainer without branches has to reject."""
+    return (
+        isinstance(what, Generate) and what.history != "correct" and not what.branch and "messages" not in what.members
+    )
 
 
 def _has_mask(what: object) -> bool:

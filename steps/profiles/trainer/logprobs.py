@@ -15,7 +15,7 @@ Numbers = Sequence[int | float]
 
 def logprobs(view: CaseView) -> Iterator[Evidence]:
     for rollout in view.rollouts.values():
-        record = view.record(rollout)
+        record = {} if view.branched else view.record(rollout)  # the branches of a record are in no order
         shown = _of_replies(view, rollout) if view.dialect == "sync" else None
         turns, recorded = _of_turns(record), _of_record(record)
         at = tuple(rollout.records[-1:]) or tuple(call.n for call in rollout.calls[:1])

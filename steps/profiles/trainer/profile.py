@@ -187,6 +187,7 @@ def read(session: TrainerSession, case: Case) -> CaseView:
         session.state.get("no_occasion", ""),
         context.place,
         context.described.token_ids_at,
+        context.described.declares("branches"),
     )
 
 

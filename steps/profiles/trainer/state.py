@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from rollout_conformance.steps.engine.lenient_json import mapping, mappings
@@ -43,7 +43,7 @@ class RolloutState:
     `base_url` where they go, where the start request says so; `nonce` is what no other rollout has in its prompt. `open` when nobody
     starts the rollout: its first generation request does. `reported` once the trainer accepted its end. `control`, `callbacks` and
     `records` are the numbers of the exchanges: the control request that started the rollout, the completed callbacks, and the readings
-    of the record."""
+    of the record. `branches` are other conversations of the rollout, by their names within the case."""
 
     label: str
     rollout_id: str = ""
@@ -64,6 +64,13 @@ class RolloutState:
     truncated: bool = False
     reported: bool = False
     nonce: str = ""
+    branches: "dict[str, RolloutState]" = field(default_factory=dict)
+
+    def branch(self, name: str, history: list[Any]) -> "RolloutState":
+        """A branch of the conversation: what it begins with was not sampled in it. Its generation requests are those of the rollout."""
+        if name not in self.branches:
+            self.branches[name] = replace(self, history=history, answered=0, prompt=0, sampled=0, truncated=False)
+        return self.branches[name]
 
     @property
     def began(self) -> bool:
@@ -117,7 +124,7 @@ def read_body(response: Response | None, token_ids_at: str | None) -> JsonObject
 @dataclass(frozen=True, slots=True)
 class CaseView:
     """One case as the checks read it. `place` is where a request names its rollout, `token_ids_at` where the card names the ids of a
-    generation."""
+    generation; `branched` when a rollout may have several conversations."""
 
     trace: Trace
     dialect: str
@@ -129,6 +136,7 @@ class CaseView:
     no_occasion: str = ""
     place: str = BODY
     token_ids_at: str | None = None
+    branched: bool = False
 
     def answer(self, n: int) -> tuple[int | None, Any]:
         """(status, parsed body) of an exchange, the tokens of a generation in their members; a body that is no object is {}."""
@@ -151,6 +159,12 @@ class CaseView:
             return {}
         status, body = self.answer(rollout.records[nth])
         return body if status == 200 else {}
+
+
+def recorded(record: JsonObject) -> list[JsonObject]:
+    """The lines of a record: each has turns, token ids, a mask and logprobs. One without branches is one line."""
+    branches = record.get("branches")
+    return mappings(branches) if isinstance(branches, list) else [record]
 
 
 class TrainerState(State, total=False):

@@ -24,6 +24,7 @@ History = Literal[
     "prompt_reordered",
     "truncated",
     "rolled_back",
+    "forked",
     "generations_removed",
     "generation_changed",
     "arguments_changed",
@@ -94,6 +95,14 @@ def _rolled_back(messages: Messages) -> Messages:
     return messages[: ends[0] + 1] if ends else messages
 
 
+def _forked(messages: Messages) -> Messages:
+    """All before the last generation, the last message of it with another text."""
+    ends = [n for n, message in enumerate(messages) if message.get("role") == "assistant"]
+    kept = messages[: ends[-1]] if ends and ends[-1] else messages
+    kept[-1]["content"] = f"{kept[-1].get('content') or ''} Then add 1."
+    return kept
+
+
 def _generations_removed(messages: Messages) -> Messages:
     return [message for message in messages if message.get("role") != "assistant"]
 
@@ -118,6 +127,7 @@ CHANGES: dict[History, Callable[[Messages], Messages]] = {
     "prompt_reordered": _prompt_reordered,
     "truncated": _truncated,
     "rolled_back": _rolled_back,
+    "forked": _forked,
     "generations_removed": _generations_removed,
     "generation_changed": _generation_changed,
     "arguments_changed": _arguments_changed,
