@@ -59,10 +59,19 @@ def test_a_case_that_judges_by_its_own_expectations_accuses_its_own_requirement(
 
 
 @pytest.mark.parametrize(
-    ("status", "right", "wanted"), [(422, True, (200,)), (500, False, (200,)), (500, True, (500,))]
+    ("status", "right", "wanted"),
+    [(422, True, (200,)), (422, False, (200,)), (500, True, (500,)), (500, False, (500,))],
 )
 def test_other_answers_are_for_the_case_to_judge(status: int, right: bool, wanted: Any) -> None:
     assert cause_of(status, right=right, wanted=wanted) is None
+
+
+@pytest.mark.parametrize(("status", "accused"), [(500, True), (501, True), (400, False), (200, False), (503, False)])
+def test_a_wrong_request_that_is_answered_with_a_failure_breaks_what_is_said_of_failures(
+    status: int, accused: bool
+) -> None:
+    found = cause_of(status, right=False, about="TRAINER-187", wanted=("4xx",))
+    assert (found is not None and found.finding is not None and found.finding.requirement == "TRAINER-303") is accused
 
 
 def test_a_reply_that_is_wrong_in_itself_is_what_the_turns_after_it_rest_on() -> None:

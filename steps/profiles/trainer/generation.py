@@ -144,10 +144,11 @@ class Generate:
         self, session: TrainerSession, part: RolloutState, body: Mapping[str, object], retry: int | None
     ) -> None:
         owner = rollout_states(session.state)[self.key_of] if self.key_of else part
-        again = RETRY_HEADER if retry is not None or _was_abandoned(session, part, body) else ()
+        abandoned = any(call.left and call.body == body for call in part.calls)
+        again = RETRY_HEADER if retry is not None or abandoned else ()
         headers = (*key_headers(session, owner, self.key, self.rollout_id), *again)
         n = await post_generation(session, part, body, headers, self.leave_after_s or None, self.rollout_id)
-        part.calls.append(Call(n, body, self.is_correct(), retry, self.added_words))
+        part.calls.append(Call(n, body, self.is_correct(), retry, self.added_words, self.leave_after_s > 0))
         good = status_of(session, n) == 200
         session.trace.event(part.label, "trainer", "GenerationReturned" if good else "GenerationRejected", n)
         if good and self.is_correct() and retry is None:
@@ -163,11 +164,6 @@ def _first_length(session: TrainerSession) -> int:
 
 # What the SDKs of OpenAI send with a request that they send again; a trainer may know a retry by it.
 RETRY_HEADER: Headers = (("x-stainless-retry-count", "1"),)
-
-
-def _was_abandoned(session: TrainerSession, part: RolloutState, body: Mapping[str, object]) -> bool:
-    """Whether an equal request had no response: SDKs mark the one after it as well."""
-    return any(call.body == body and session.trace.exchanges[call.n].response is None for call in part.calls)
 
 
 async def post_generation(

@@ -27,13 +27,14 @@ QUESTIONS = ("Please calculate 5 plus 3.", "Please calculate 9 minus 4.", "Pleas
 @dataclass(frozen=True, slots=True)
 class Call:
     """One generation request that the suite sent. `right` when nothing in it was made wrong on purpose; `retry` names an earlier one; `words`
-    is how many were added to it, so that no context takes it."""
+    is how many were added to it, so that no context takes it; `left` when the suite did not wait for its response."""
 
     n: int
     body: JsonObject
     right: bool
     retry: int | None = None
     words: int = 0
+    left: bool = False
 
 
 @dataclass(slots=True)
