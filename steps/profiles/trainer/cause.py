@@ -13,7 +13,8 @@ from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.lenient_json import listed
 from rollout_conformance.steps.profiles.trainer import refused_key
 from rollout_conformance.steps.profiles.trainer.actions import StartRollout
-from rollout_conformance.steps.profiles.trainer.expectations import NO_BACKEND, ControlStatus, GenerationStatus
+from rollout_conformance.steps.profiles.trainer.expectations import ControlStatus, GenerationStatus
+from rollout_conformance.steps.profiles.trainer.failures import failures
 from rollout_conformance.steps.profiles.trainer.invariants import replies
 from rollout_conformance.steps.profiles.trainer.state import Call, CaseView
 from rollout_conformance.steps.profiles.trainer.statuses import fits
@@ -21,7 +22,6 @@ from rollout_conformance.steps.profiles.trainer.unended import never_ended
 
 SERVES = "TRAINER-178"
 MASK = "TRAINER-185"
-NO_5XX = "TRAINER-303"
 ASSIGNED = "TRAINER-184"
 ABOUT_KEYS = ("TRAINER-184", "TRAINER-194")  # cases with several rollouts or keys
 USAGE = "TRAINER-181"  # nothing else rests on these counts
@@ -61,9 +61,9 @@ def cause(catalogue: Mapping[str, Requirement], case: Case, view: CaseView) -> C
         return _of_mask(view, masked)
     if (unended := never_ended(case, view)) is not None:
         return unended
-    failed = next((call for call in calls if _is_wrong(call) and _is_failure(view.answer(call.n)[0])), None)
-    if failed is not None and not _is_demanded(case, view.answer(failed.n)[0]):
-        return _of_failure(view, failed)
+    failed = next((item for item in failures(view) if isinstance(item, Finding)), None)
+    if failed is not None:
+        return Cause(failed.observed, failed, failed.exchanges[0], certain=True)
     lost = next((call for call in calls if call.right and _is_no_answer(view.answer(call.n)[0])), None)
     if lost is None or _is_demanded(case, view.answer(lost.n)[0]):
         return None
@@ -126,22 +126,6 @@ def _of_mask(view: CaseView, call: Call) -> Cause:
     observed = f"a correct response_mask of {length} elements is rejected: {status} {show(body)}"
     expected = f"200 to a response_mask with one element for each of the {length} inserted tokens"
     return Cause(observed, Finding(MASK, expected, observed, (call.n,)), call.n, certain=True)
-
-
-def _is_wrong(call: Call) -> bool:
-    """Whether a request has something wrong in it; a long one, and one whose response was not awaited, has not."""
-    return not (call.right or call.words or call.left)
-
-
-def _is_failure(status: int | None) -> bool:
-    return status is not None and status >= 500 and status not in NO_BACKEND
-
-
-def _of_failure(view: CaseView, call: Call) -> Cause:
-    """A wrong request that is answered 5xx: whatever a case is about, that breaks the requirement of such answers."""
-    status, body = view.answer(call.n)
-    observed = f"a wrong generation request is answered {status} {show(body)}"
-    return Cause(observed, Finding(NO_5XX, "a 4xx to a wrong request", observed, (call.n,)), call.n, certain=True)
 
 
 def _is_silent(view: CaseView, control: int) -> bool:
