@@ -50,7 +50,7 @@ def written(tmp_path: Path, text: str, profile: str) -> Card:
         ),
         ("trainer", "tools: []\n", "'tools' is a member of the cards of rollout; this card is of the profile trainer"),
         ("rollout", "model: m\n", "'model' is a member of the cards of trainer, chat, router, training and worker"),
-        ("router", "token_ids_at: x\n", "'token_ids_at' is a member of the cards of chat"),
+        ("router", "token_ids_at: x\n", "'token_ids_at' is a member of the cards of trainer and chat"),
         ("chat", "modle: m\n", "unknown key 'modle'. Did you mean model"),
         ("chat", "health: healthz\n", "health: "),
     ],
