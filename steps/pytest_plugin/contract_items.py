@@ -16,7 +16,7 @@ from rollout_conformance.steps.fuzzing import contract as contracts
 from rollout_conformance.steps.fuzzing.contract import Contract
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.profiles import DEFAULT, profile_of
-from rollout_conformance.steps.pytest_plugin import contract_results, markers, options
+from rollout_conformance.steps.pytest_plugin import contract_results, markers, options, requirement_warnings
 from rollout_conformance.steps.pytest_plugin.contract_fuzzing import finding_text, fuzz_contract
 from rollout_conformance.steps.pytest_plugin.exploration_items import ExplorationItem
 from rollout_conformance.steps.pytest_plugin.session import SuiteItem
@@ -63,6 +63,7 @@ class OperationItem(SuiteItem):
         outcome = known[self.path].outcomes[self.name]
         if outcome.judgement.verdict is Verdict.FAIL:
             raise Broken(outcome)
+        requirement_warnings.warn(self, outcome)
         if outcome.judgement.verdict is Verdict.INCONCLUSIVE:
             pytest.xfail(f"inconclusive: {outcome.judgement.reason}")
         if outcome.judgement.verdict is Verdict.SKIP:
