@@ -10,12 +10,12 @@ from rollout_conformance.steps.engine.redaction import redacted
 from rollout_conformance.steps.engine.trace import Exchange
 from rollout_conformance.steps.outputs.curl import curl
 
-LONGEST = 300  # characters of a body
+LONGEST = 65_536  # characters of a body; --har writes all of it
 
 
 def lines(case: Case, exchange: Exchange, bodies: bool, target: str = "") -> Iterator[str]:
     """One line an exchange, `->` for what was sent to the target and `<-` for what came from it; with `bodies` the command that sends a
-    request to the `target` again, and the beginnings of the other bodies."""
+    request to the `target` again, and the other bodies."""
     response = exchange.response
     end = str(response.status) if response else exchange.fault or "no answer"
     took = "" if exchange.elapsed_s is None else f"  ({exchange.elapsed_s:.3f} s)"
@@ -28,7 +28,7 @@ def lines(case: Case, exchange: Exchange, bodies: bool, target: str = "") -> Ite
     for name, body in (("sent", sent), ("got", response.body if response else b"")) if bodies else ():
         if body:
             text = body[: 4 * LONGEST].decode("utf-8", "backslashreplace")
-            more = "" if len(body) <= LONGEST else f" ... ({len(body)} bytes)"
+            more = "" if len(body) <= LONGEST else f" ... ({len(body)} bytes; --har FILE has them all)"
             yield f"    {name:<4} {' '.join(text[:LONGEST].split())}{more}"
 
 

@@ -13,6 +13,9 @@ from rollout_conformance.steps.engine.json_diff import ABSENT, show
 from rollout_conformance.steps.engine.trace import parse
 
 WIDTH = 200  # characters of an excerpt
+PROOF = 700  # characters of one in which all quoted values stand
+PLACES = 12  # at which quoted values stand
+SMALL = 140  # characters of an object that is shown whole
 AROUND = 1  # events of a stream before and after the accused one
 ITEMS = 16  # of a list, from its end, in which a member is looked for
 NEEDLES = 8  # quoted values that are looked for
@@ -91,9 +94,47 @@ def _json(value: object, clues: Clues) -> str:
     if len(whole) <= WIDTH:
         return whole
     paths = _leading(value, clues.paths, clues.quoted)
+    direct = any(_depth(value, path) > 1 for path in clues.paths)
+    if not direct and (holding := _holding(value, clues.quoted)):
+        text = folded(value, holding)
+        return text if len(text) <= PROOF else _cut(text, clues.quoted)
     if paths:
         return _cut(folded(value, paths), clues.quoted)
     return _around(whole, clues.quoted)
+
+
+def _holding(value: object, quoted: Iterable[str]) -> list[Path]:
+    """Where values stand that the finding quotes, in their order; each with the object around it where that is small."""
+    texts = {_unescaped(one) for one in quoted}
+    found: list[Path] = []
+    waiting: list[tuple[Path, object]] = [((), value)]
+    while waiting and len(found) < PLACES:
+        path, one = waiting.pop()
+        if isinstance(one, str) and one in texts:
+            found.append(_around_leaf(value, path))
+        elif isinstance(one, dict):
+            waiting += [((*path, name), inner) for name, inner in reversed(one.items())]
+        elif isinstance(one, list):
+            waiting += [((*path, n), inner) for n, inner in reversed(list(enumerate(one)))]
+    places = list(dict.fromkeys(found))
+    return [one for one in places if not any(one != other and one[: len(other)] == other for other in places)]
+
+
+def _around_leaf(value: object, path: Path) -> Path:
+    """The path of the object that a value stands in, where that is small enough to be shown whole: what is beside the value belongs to it."""
+    around = value
+    for step in path[:-1]:
+        around = _member(around, step)
+    small = len(json.dumps(around, ensure_ascii=False, default=repr)) <= SMALL
+    return path[:-1] if len(path) > 1 and isinstance(around, dict) and small else path
+
+
+def _unescaped(text: str) -> str:
+    """A quoted text as the value that it stands for."""
+    try:
+        return str(json.loads(f'"{text}"'))
+    except ValueError:
+        return text
 
 
 def accused(value: object, clues: Clues) -> list[Path]:

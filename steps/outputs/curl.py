@@ -29,4 +29,6 @@ def curl(exchange: Exchange, target: str) -> str:
             words += ["--data-binary", asked.body.decode()]
         except UnicodeDecodeError:
             remark = f"  # and a body of {len(asked.body)} bytes, which is no text"
+    if words[5].startswith(UNKNOWN[True]):
+        remark += "  # target.invalid: put the address of your server here; the suite started this one itself, for this run only"
     return redacted(shlex.join(words)) + remark

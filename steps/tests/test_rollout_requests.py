@@ -32,3 +32,22 @@ def test_a_stream_is_legal_where_agents_request_one(dialect: str) -> None:
 )
 def test_one_stop_text_may_become_a_list_of_it(forwarded: Any, wanted: set[str]) -> None:
     assert broken(generation_requests._sampling, {"stop": "x"}, {"stop": forwarded}) == wanted
+
+
+def test_a_member_that_a_generation_request_has_of_its_own_cannot_be_forwarded() -> None:
+    start = SimpleNamespace(n=4)
+    rollout = SimpleNamespace(given=SimpleNamespace(sampling={"rollout_id": "other"}), starts=(start,))
+    chat = SimpleNamespace(n=7, fields={"logprobs": True, "rollout_id": "rc-1"})
+    found = [one for one in generation_requests._sampling(rollout, chat) if isinstance(one, Finding)]  # type: ignore[arg-type]
+    (finding,) = found
+    assert finding.requirement == "ROLLOUT-036"
+    assert finding.expected.startswith('the start request rejected: its sampling parameters have rollout_id "other"')
+    assert 'the start accepted, rollout_id "rc-1" sent' in finding.observed
+    assert finding.exchanges == (4, 7)
+
+
+def test_an_unknown_member_is_still_forwarded_or_rejected() -> None:
+    rollout = SimpleNamespace(given=SimpleNamespace(sampling={"seed": 7}), starts=())
+    chat = SimpleNamespace(n=7, fields={"logprobs": True, "seed": 8})
+    found = [one for one in generation_requests._sampling(rollout, chat) if isinstance(one, Finding)]  # type: ignore[arg-type]
+    assert [(one.expected, one.observed) for one in found] == [("seed: the value is 7", "seed: 8")]

@@ -131,7 +131,16 @@ def test_an_exchange_is_shown_with_its_bodies_and_without_secrets(capsys: pytest
     assert head == "+0.250 s  a [sync]  #3 -> POST /rollout => 200  (0.250 s)"
     assert sent.startswith("    curl -sS -i -X POST http://target.invalid/rollout --data-binary '{")
     assert '{"callback_api_key": "***", "text": "xxx' in sent
-    assert sent.endswith("""x"}'""")
+    assert """x"}'  # target.invalid: put the address of your server here""" in sent
     assert got == "    got  { }"
     exchange_log.show(CASES[0], exchange, bodies=False)
     assert capsys.readouterr().err.splitlines() == [head]
+
+
+def test_a_body_is_shown_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = Request("POST", "/v1/chat/completions", (), b'{"text": "' + b"y" * 4000 + b'"}')
+    exchange = Exchange(3, False, "r", asked, 0.25, Response(200, (), b'{"text": "' + b"z" * 4000 + b'"}'), None, 0.5)
+    exchange_log.show(CASES[0], exchange, bodies=True)
+    shown = capsys.readouterr().err
+    assert "y" * 4000 in shown
+    assert "z" * 4000 in shown

@@ -89,3 +89,44 @@ def test_a_body_that_is_no_json_is_cut_around_the_quoted_value() -> None:
 def test_the_excerpt_of_a_large_body_is_short() -> None:
     body = b'{"a": "' + b"z" * (8 << 20) + b'"}'
     assert all(len(line) < 3 * WIDTH for line in lines(body, Clues.of("a: 5")))
+
+
+CALLS = {
+    "id": "chatcmpl-" + "x" * 200,
+    "choices": [
+        {
+            "message": {
+                "role": "assistant",
+                "tool_calls": [
+                    {"id": f"call_rc-{n}", "type": "function", "function": {"name": "get_weather", "arguments": text}}
+                    for n, text in enumerate(('{"city": "Rome"}', '{"city": "Oslo"}'))
+                ],
+            }
+        }
+    ],
+}
+RESULTS = {
+    "messages": [
+        {"role": "system", "content": "s" * 500},
+        {"role": "tool", "content": "snow", "tool_call_id": "call_rc-1"},
+        {"role": "tool", "content": "sun", "tool_call_id": "call_rc-0"},
+    ]
+}
+ORDER = ['tool messages for ["call_rc-0","call_rc-1"]', 'tool messages for ["call_rc-1","call_rc-0"]']
+GIVES = [r'{"name":"get_weather","arguments":"{\"city\": \"Rome\"}"} gives "sun"', 'content: "snow"']
+
+
+@pytest.mark.parametrize("texts", [ORDER, GIVES])
+def test_every_value_that_proves_the_finding_is_shown(texts: list[str]) -> None:
+    calls, results = shown(CALLS, *texts), shown(RESULTS, *texts)
+    assert r'"arguments":"{\"city\": \"Rome\"}"' in calls
+    assert r'"arguments":"{\"city\": \"Oslo\"}"' in calls
+    first = '{"role":"tool","content":"snow","tool_call_id":"call_rc-1"}'
+    second = '{"role":"tool","content":"sun","tool_call_id":"call_rc-0"}'
+    assert f"[1] {first},[2] {second}" in results
+    assert "sss" not in results
+
+
+def test_a_value_in_a_large_object_is_shown_alone() -> None:
+    large = {"messages": [{"role": "user", "content": "hello there", "note": "n" * 400}]}
+    assert shown(large, 'a message with "hello there"') == '{"messages":[[0] {...,"content":"hello there",...}]}'

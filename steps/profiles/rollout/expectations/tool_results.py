@@ -18,6 +18,7 @@ from rollout_conformance.steps.profiles.rollout.invariants.tools import (
     gives,
     looks_like_error,
     result_of,
+    shown_in,
 )
 from rollout_conformance.steps.profiles.rollout.view import CaseView, Rollout
 
@@ -79,13 +80,15 @@ class ToolResults(RolloutExpectation):
             yield Comparison(True, "ERROR", "ERROR")
             return
         if len(contents) != len(self.values):
-            yield Comparison(False, f"{len(self.values)} tool message(s)", f"{len(contents)}: {show(contents)}")
+            told = f"{len(contents)}: {show(contents)}"
+            yield Comparison(False, f"{len(self.values)} tool message(s)", told, _exchanges(rollout))
             return
         if not contents:
             yield Comparison(True, "no tool message", "none")
-        for value, content in zip(self.values, contents, strict=True):
-            ok = _is_right(content, value)
-            yield Comparison(ok, f"a tool message that {_described(value)}", f"content: {show(content)}")
+        called = _called(rollout, len(contents))
+        for value, content, subject in zip(self.values, contents, called, strict=True):
+            expected = f"{subject} {_described(value)} (as the case demands)"
+            yield Comparison(_is_right(content, value), expected, f"content: {show(content)}", _exchanges(rollout))
 
 
 def _is_right(content: JSON, value: object) -> bool:
@@ -103,6 +106,20 @@ def _is(content: JSON, value: object) -> bool:
     if value == ERROR:
         return looks_like_error(content)
     return isinstance(content, str) and gives(content, math.inf if value == HUGE else value)
+
+
+def _called(rollout: Rollout, count: int) -> list[str]:
+    """The calls of the policy whose results are judged, where each has one; else only that these are tool messages."""
+    calls = [call for turn in rollout.generated if turn.issued for call in turn.issued.calls]
+    if len(calls) != count:
+        return ["a tool message that"] * count
+    return [show(mapping(call).get("function")) for call in calls]
+
+
+def _exchanges(rollout: Rollout) -> tuple[int, ...]:
+    """Those with the calls of the policy, and those in which the server showed their results."""
+    turns = [turn for turn in rollout.generated if turn.issued and turn.issued.calls]
+    return tuple(n for turn in turns for n in (turn.n, *shown_in(rollout, turn)))
 
 
 def tool_contents(rollout: Rollout) -> list[JSON]:

@@ -2,13 +2,19 @@
 
 from collections.abc import Iterator
 
-from rollout_conformance.steps.engine.findings import Evidence
+from rollout_conformance.steps.engine.findings import Evidence, Finding
 from rollout_conformance.steps.engine.trace import NotJson
 from rollout_conformance.steps.profiles.rollout.invariants.common import absent_or_null, broken, same, satisfied, show
 from rollout_conformance.steps.profiles.rollout.start_request import STREAMED
 from rollout_conformance.steps.profiles.rollout.view import CaseView, Chat, Post, Rollout
 
 SAMPLING = ("temperature", "top_p", "max_tokens", "stop", "logprobs")
+OWN = (
+    "rollout_id",
+    "messages",
+    "response_mask",
+    "tools",
+)  # members of a generation request that are no sampling parameters
 TOKENS = ("response_mask", "token_ids", "prompt_token_ids")
 
 
@@ -76,9 +82,22 @@ def _sampling(rollout: Rollout, chat: Chat) -> Iterator[Evidence]:
         elif name not in chat.fields:
             yield broken("036", f"{name}: {show(value)} forwarded, or the start refused", f"no {name}", chat.n)
         else:
-            yield _forwarded("036", name, value, chat)
+            yield _unknown_forwarded(rollout, name, value, chat)
     if "logprobs" not in rollout.given.sampling:
         yield _logprobs(chat)
+
+
+def _unknown_forwarded(rollout: Rollout, name: str, value: object, chat: Chat) -> Evidence:
+    """A member that a generation request has of its own cannot be forwarded as well: then only a rejection tells the trainer."""
+    found = _forwarded("036", name, value, chat)
+    if name not in OWN or not isinstance(found, Finding):
+        return found
+    expected = (
+        f"the start request rejected: its sampling parameters have {name} {show(value)}, and a generation request has a {name} of its own, "
+        "so that only one of them can be sent"
+    )
+    observed = f"the start accepted, {name} {show(chat.fields[name])} sent: the other one is lost and nobody is told"
+    return broken("036", expected, observed, *(start.n for start in rollout.starts[:1]), chat.n)
 
 
 def _forwarded(requirement: str, name: str, value: object, chat: Chat) -> Evidence:

@@ -27,7 +27,8 @@ def tools(view: CaseView) -> Iterator[Evidence]:
         for turn in rollout.generated:
             inserted = following(rollout, turn)
             if inserted is not None and turn.issued and turn.issued.calls:
-                yield from _answers(view, turn.issued.calls, inserted, turn.n, need_not_run(rollout, turn))
+                seen = (turn.n, *shown_in(rollout, turn))
+                yield from _answers(view, turn.issued.calls, inserted, seen, need_not_run(rollout, turn))
 
 
 def named(calls: Sequence[object]) -> bool:
@@ -46,22 +47,31 @@ def following(rollout: Rollout, turn: Chat) -> list[JSON] | None:
     return None
 
 
-def _answers(view: CaseView, calls: list[JSON], inserted: list[JSON], n: int, unrun: bool) -> Iterator[Evidence]:
-    """`unrun`: the calls may have been answered with an error in place of being run."""
+def shown_in(rollout: Rollout, turn: Chat) -> tuple[int, ...]:
+    """The exchange in which the server showed what follows an assistant message: the next generation request, or the result."""
+    after = rollout.after(turn) or rollout.result
+    return (after.n,) if after is not None else ()
+
+
+def _answers(
+    view: CaseView, calls: list[JSON], inserted: list[JSON], seen: tuple[int, ...], unrun: bool
+) -> Iterator[Evidence]:
+    """`seen` are the exchanges with the calls and with their results; `unrun`: the calls may have been answered with an error in place of
+    being run."""
     roles = [mapping(message).get("role") for message in inserted]
     if roles != ["tool"] * len(calls):
         expected = f"{len(calls)} tool message(s) after the {len(calls)} call(s)"
         yield broken(
-            "093" if named(calls) else "244", expected, f"{len(inserted)} message(s) with roles {show(roles)}", n
+            "093" if named(calls) else "244", expected, f"{len(inserted)} message(s) with roles {show(roles)}", *seen
         )
         return
     yield satisfied("093")
     messages = mappings(inserted)
-    yield from _ids(view, calls, messages, n)
-    yield from _contents(view, calls, messages, n, unrun)
+    yield from _ids(view, calls, messages, seen)
+    yield from _contents(view, calls, messages, seen, unrun)
 
 
-def _ids(view: CaseView, calls: list[JSON], inserted: list[JsonObject], n: int) -> Iterator[Evidence]:
+def _ids(view: CaseView, calls: list[JSON], inserted: list[JsonObject], seen: tuple[int, ...]) -> Iterator[Evidence]:
     if not named(calls):
         return
     expected = [mapping(call).get("id") for call in calls]
@@ -73,9 +83,9 @@ def _ids(view: CaseView, calls: list[JSON], inserted: list[JsonObject], n: int) 
         if len(set(map(str, expected))) < len(expected):
             yield satisfied("105")
     elif sorted(map(str, observed)) == sorted(map(str, expected)) and not _in_order(view, calls, inserted):
-        yield broken("095", f"tool messages for {show(expected)}", f"tool messages for {show(observed)}", n)
+        yield broken("095", f"tool messages for {show(expected)}", f"tool messages for {show(observed)}", *seen)
     else:
-        yield broken("094", f"tool_call_id {show(expected)}", f"tool_call_id {show(observed)}", n)
+        yield broken("094", f"tool_call_id {show(expected)}", f"tool_call_id {show(observed)}", *seen)
 
 
 def _in_order(view: CaseView, calls: list[JSON], inserted: list[JsonObject]) -> bool:
@@ -87,7 +97,9 @@ def _in_order(view: CaseView, calls: list[JSON], inserted: list[JsonObject]) -> 
     )
 
 
-def _contents(view: CaseView, calls: list[JSON], inserted: list[JsonObject], n: int, unrun: bool) -> Iterator[Evidence]:
+def _contents(
+    view: CaseView, calls: list[JSON], inserted: list[JsonObject], seen: tuple[int, ...], unrun: bool
+) -> Iterator[Evidence]:
     ids = [mapping(call).get("id") for call in calls]
     ids_in_order = not named(calls) or ids == [message.get("tool_call_id") for message in inserted]
     results = [result_of(view, call) for call in calls]
@@ -96,7 +108,7 @@ def _contents(view: CaseView, calls: list[JSON], inserted: list[JsonObject], n: 
     for at, (message, want) in enumerate(zip(inserted, results, strict=True)):
         content = message.get("content")
         if not isinstance(content, str):
-            yield broken("096", "content of a tool message is a string", f"content: {show(content)}", n)
+            yield broken("096", "content of a tool message is a string", f"content: {show(content)}", *seen)
             continue
         yield satisfied("096")
         if want is None or not ids_in_order or (unrun and looks_like_error(content)):
@@ -105,9 +117,9 @@ def _contents(view: CaseView, calls: list[JSON], inserted: list[JsonObject], n: 
             yield satisfied("104")
             yield satisfied("071")
         else:
-            expected = f"{show(mapping(calls[at]).get('function'))} gives {show(want)}"
+            expected = f"{show(mapping(calls[at]).get('function'))} gives {show(want)}{by_card(view)}"
             mixed = _gives_one_of(content, values, texts)
-            yield broken("095" if mixed else "104", expected, f"content: {show(content)}", n)
+            yield broken("095" if mixed else "104", expected, f"content: {show(content)}", *seen)
 
 
 def _gives_one_of(content: str, values: Sequence[float], texts: Iterable[str]) -> bool:
@@ -147,6 +159,11 @@ def result_of(view: CaseView, call: object) -> JSON:
     if view.card.tools is not None:
         return _declared(view.card.tools, name, arguments)
     return calculated(name, arguments) if name in view.tools else None
+
+
+def by_card(view: CaseView) -> str:
+    """Where the value that a call must give is from: the author of a card may have written a wrong one."""
+    return " (the `result` of this call under `tools` on the card)" if view.card.tools is not None else ""
 
 
 def _declared(declared: list[Tool], name: JSON, arguments: JsonObject) -> JSON:
