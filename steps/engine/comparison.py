@@ -8,7 +8,7 @@ from rollout_conformance.steps.engine.findings import Evidence, evidence
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """`exchanges` are the numbers of those that show it; `timing` when only the clock shows it; `duplicates_invariant` when an invariant
-    judges it as well."""
+    judges it as well; `proof` are more exchanges that a reader needs to see."""
 
     ok: bool
     expected: str
@@ -16,6 +16,7 @@ class Comparison:
     exchanges: tuple[int, ...] = ()
     timing: bool = False
     duplicates_invariant: bool = False
+    proof: tuple[int, ...] = ()
 
     def evidence(self, requirement: str) -> Evidence:
         return evidence(
@@ -26,4 +27,5 @@ class Comparison:
             *self.exchanges,
             timing=self.timing,
             duplicates_invariant=self.duplicates_invariant,
+            proof=self.proof,
         )

@@ -57,7 +57,8 @@ class Finding:
     `duplicates_invariant` marks a demand that an invariant judges as well; it is dropped when that one has spoken. `ignored` when what was
     asked for was accepted and had no effect. `timing` when only the clock says so. `cap` is the strongest
     level that the finding counts at, where a case about a weaker requirement brought it about. `known` is the reason for which a baseline
-    excuses it, `hint` what the card of a target declares for which this is right.
+    excuses it, `hint` what the card of a target declares for which this is right. `proof` are more exchanges that a reader needs; what comes
+    before what is told by `exchanges` alone.
     """
 
     requirement: str
@@ -73,6 +74,12 @@ class Finding:
     timing: bool = False
     known: str = ""
     hint: str = ""
+    proof: tuple[int, ...] = ()
+
+    @property
+    def shown_in(self) -> tuple[int, ...]:
+        """All exchanges that a reader is shown, in their order."""
+        return tuple(sorted({*self.exchanges, *self.proof}))
 
     def level(self, levels: Mapping[str, str]) -> str:
         """The level of its requirement, or the cap where that is weaker."""
@@ -93,6 +100,7 @@ def evidence(
     ignored: bool = False,
     strict_only: bool = False,
     duplicates_invariant: bool = False,
+    proof: tuple[int, ...] = (),
 ) -> Evidence:
     """What one comparison shows of a requirement; a breach is shown by these exchanges, and marked as `Finding` says."""
     if ok:
@@ -107,6 +115,7 @@ def evidence(
         ignored=ignored,
         strict_only=strict_only,
         duplicates_invariant=duplicates_invariant,
+        proof=proof,
     )
 
 

@@ -17,7 +17,7 @@ HEADER = re.compile(
 
 def wire_lines(finding: Finding, exchanges: list[Exchange]) -> list[str]:
     """The lines of the exchanges that the finding names."""
-    numbers = [n for n in sorted(set(finding.exchanges)) if 0 <= n < len(exchanges)]
+    numbers = [n for n in finding.shown_in if 0 <= n < len(exchanges)]
     return [line for n in numbers[:SHOWN] for line in exchange_lines(exchanges[n], finding)]
 
 

@@ -43,7 +43,7 @@ def test_a_member_that_a_generation_request_has_of_its_own_cannot_be_forwarded()
     assert finding.requirement == "ROLLOUT-036"
     assert finding.expected.startswith('the start request rejected: its sampling parameters have rollout_id "other"')
     assert 'the start accepted, rollout_id "rc-1" sent' in finding.observed
-    assert finding.exchanges == (4, 7)
+    assert (finding.exchanges, finding.shown_in) == ((7,), (4, 7))
 
 
 def test_an_unknown_member_is_still_forwarded_or_rejected() -> None:

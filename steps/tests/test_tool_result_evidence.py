@@ -10,7 +10,7 @@ from rollout_conformance.steps.profiles.rollout.card import Tool
 from rollout_conformance.steps.profiles.rollout.expectations.tool_results import ToolResults
 from rollout_conformance.steps.profiles.rollout.invariants import tools
 
-CALL = {"id": "c0", "type": "function", "function": {"name": "get_weather", "arguments": '{"city": "Oslo"}'}}
+CALL: Any = {"id": "c0", "type": "function", "function": {"name": "get_weather", "arguments": '{"city": "Oslo"}'}}
 SNOW = Tool(name="get_weather", arguments={"city": "Oslo"}, result="snow")
 
 
@@ -32,14 +32,14 @@ def test_a_value_of_the_card_is_called_so(with_card: bool) -> None:
     message: Any = {"role": "tool", "content": "rain", "tool_call_id": "c0"}
     found = [one for one in tools._contents(view, [call], [message], (1, 2), False) if isinstance(one, Finding)]
     (finding,) = found
-    assert finding.exchanges == (1, 2)
+    assert (finding.exchanges, finding.shown_in) == ((1,), (1, 2))
     assert ("(the `result` of this call under `tools` on the card)" in finding.expected) is with_card
 
 
 def test_the_results_of_a_case_name_the_call_and_both_exchanges() -> None:
     ((check),) = ToolResults(("snow",)).check(rollout("rain"), SimpleNamespace())  # type: ignore[arg-type]
     assert not check.ok
-    assert check.exchanges == (1, 2)
+    assert (check.exchanges, check.proof) == ((), (1, 2))
     assert check.expected == (
         r'{"name":"get_weather","arguments":"{\"city\": \"Oslo\"}"} gives "snow" (as the case demands)'
     )

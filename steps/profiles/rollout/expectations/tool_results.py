@@ -81,14 +81,16 @@ class ToolResults(RolloutExpectation):
             return
         if len(contents) != len(self.values):
             told = f"{len(contents)}: {show(contents)}"
-            yield Comparison(False, f"{len(self.values)} tool message(s)", told, _exchanges(rollout))
+            yield Comparison(False, f"{len(self.values)} tool message(s)", told, proof=_exchanges(rollout))
             return
         if not contents:
             yield Comparison(True, "no tool message", "none")
         called = _called(rollout, len(contents))
         for value, content, subject in zip(self.values, contents, called, strict=True):
             expected = f"{subject} {_described(value)} (as the case demands)"
-            yield Comparison(_is_right(content, value), expected, f"content: {show(content)}", _exchanges(rollout))
+            yield Comparison(
+                _is_right(content, value), expected, f"content: {show(content)}", proof=_exchanges(rollout)
+            )
 
 
 def _is_right(content: JSON, value: object) -> bool:

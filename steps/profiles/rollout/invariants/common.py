@@ -15,9 +15,17 @@ def satisfied(requirement: str) -> Satisfied:
 
 
 def broken(
-    requirement: str, expected: str, observed: str, *exchanges: int, strict_only: bool = False, timing: bool = False
+    requirement: str,
+    expected: str,
+    observed: str,
+    *exchanges: int,
+    strict_only: bool = False,
+    timing: bool = False,
+    proof: tuple[int, ...] = (),
 ) -> Finding:
-    return Finding(f"ROLLOUT-{requirement}", expected, observed, exchanges, strict_only=strict_only, timing=timing)
+    return Finding(
+        f"ROLLOUT-{requirement}", expected, observed, exchanges, strict_only=strict_only, timing=timing, proof=proof
+    )
 
 
 def should(item: Evidence) -> Evidence:

@@ -97,7 +97,7 @@ def _unknown_forwarded(rollout: Rollout, name: str, value: object, chat: Chat) -
         "so that only one of them can be sent"
     )
     observed = f"the start accepted, {name} {show(chat.fields[name])} sent: the other one is lost and nobody is told"
-    return broken("036", expected, observed, *(start.n for start in rollout.starts[:1]), chat.n)
+    return broken("036", expected, observed, chat.n, proof=tuple(start.n for start in rollout.starts[:1]))
 
 
 def _forwarded(requirement: str, name: str, value: object, chat: Chat) -> Evidence:

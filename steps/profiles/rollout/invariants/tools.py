@@ -56,13 +56,17 @@ def shown_in(rollout: Rollout, turn: Chat) -> tuple[int, ...]:
 def _answers(
     view: CaseView, calls: list[JSON], inserted: list[JSON], seen: tuple[int, ...], unrun: bool
 ) -> Iterator[Evidence]:
-    """`seen` are the exchanges with the calls and with their results; `unrun`: the calls may have been answered with an error in place of
-    being run."""
+    """`seen` are the exchanges with the calls and, behind it, with their results; `unrun`: the calls may have been answered with an error
+    in place of being run."""
     roles = [mapping(message).get("role") for message in inserted]
     if roles != ["tool"] * len(calls):
         expected = f"{len(calls)} tool message(s) after the {len(calls)} call(s)"
         yield broken(
-            "093" if named(calls) else "244", expected, f"{len(inserted)} message(s) with roles {show(roles)}", *seen
+            "093" if named(calls) else "244",
+            expected,
+            f"{len(inserted)} message(s) with roles {show(roles)}",
+            seen[0],
+            proof=seen,
         )
         return
     yield satisfied("093")
@@ -83,9 +87,11 @@ def _ids(view: CaseView, calls: list[JSON], inserted: list[JsonObject], seen: tu
         if len(set(map(str, expected))) < len(expected):
             yield satisfied("105")
     elif sorted(map(str, observed)) == sorted(map(str, expected)) and not _in_order(view, calls, inserted):
-        yield broken("095", f"tool messages for {show(expected)}", f"tool messages for {show(observed)}", *seen)
+        yield broken(
+            "095", f"tool messages for {show(expected)}", f"tool messages for {show(observed)}", seen[0], proof=seen
+        )
     else:
-        yield broken("094", f"tool_call_id {show(expected)}", f"tool_call_id {show(observed)}", *seen)
+        yield broken("094", f"tool_call_id {show(expected)}", f"tool_call_id {show(observed)}", seen[0], proof=seen)
 
 
 def _in_order(view: CaseView, calls: list[JSON], inserted: list[JsonObject]) -> bool:
@@ -108,7 +114,9 @@ def _contents(
     for at, (message, want) in enumerate(zip(inserted, results, strict=True)):
         content = message.get("content")
         if not isinstance(content, str):
-            yield broken("096", "content of a tool message is a string", f"content: {show(content)}", *seen)
+            yield broken(
+                "096", "content of a tool message is a string", f"content: {show(content)}", seen[0], proof=seen
+            )
             continue
         yield satisfied("096")
         if want is None or not ids_in_order or (unrun and looks_like_error(content)):
@@ -119,7 +127,7 @@ def _contents(
         else:
             expected = f"{show(mapping(calls[at]).get('function'))} gives {show(want)}{by_card(view)}"
             mixed = _gives_one_of(content, values, texts)
-            yield broken("095" if mixed else "104", expected, f"content: {show(content)}", *seen)
+            yield broken("095" if mixed else "104", expected, f"content: {show(content)}", seen[0], proof=seen)
 
 
 def _gives_one_of(content: str, values: Sequence[float], texts: Iterable[str]) -> bool:
