@@ -1,10 +1,12 @@
 """`rollout-conformance explore`."""
 
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import click
+from hypothesis.configuration import set_hypothesis_home_dir
 
 from rollout_conformance.steps.commands.exit_code import FINDINGS, NO_JUDGEMENT, OK
 from rollout_conformance.steps.commands.target_options import target_options
@@ -34,6 +36,20 @@ def command(walks: int, seed: int | None, save_scenario: Path | None, **options:
     profile = profile_of(run_options.profile)
     if profile.explore is None:
         raise SuiteError(unexplorable(profile))
+    with tempfile.TemporaryDirectory(prefix="rollout-conformance-") as folder:
+        set_hypothesis_home_dir(folder)  # else it writes what it caches into the folder that the user stands in
+        try:
+            found, judged = _explored(run_options, walks, seed, save_scenario)
+        finally:
+            set_hypothesis_home_dir(None)
+    click.echo(f"seed: {'none, the same walks every time' if seed is None else seed}")
+    if not judged:
+        click.echo("Nothing was judged: every walk was skipped.", err=True)
+    sys.exit(FINDINGS if found else OK if judged else NO_JUDGEMENT)
+
+
+def _explored(run_options: RunOptions, walks: int, seed: int | None, save_scenario: Path | None) -> tuple[bool, bool]:
+    """Whether something was found, and whether anything was judged."""
     found = judged = False
     for dialect in (run_options.dialect,) if run_options.dialect else early_end.run(_dialects(run_options)):
         for what, explored in (
@@ -43,10 +59,7 @@ def command(walks: int, seed: int | None, save_scenario: Path | None, **options:
             _print(dialect, what, explored, save_scenario)
             found = found or explored.outcome is not None
             judged = judged or explored.unjudged is None
-    click.echo(f"seed: {'none, the same walks every time' if seed is None else seed}")
-    if not judged:
-        click.echo("Nothing was judged: every walk was skipped.", err=True)
-    sys.exit(FINDINGS if found else OK if judged else NO_JUDGEMENT)
+    return found, judged
 
 
 def _print(dialect: str, what: str, explored: Explored, folder: Path | None) -> None:
