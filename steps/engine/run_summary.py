@@ -48,7 +48,8 @@ def totals(outcomes: Sequence[Outcome]) -> str:
     )
     different = len({outcome.case.id for outcome in outcomes})
     repeated = f"{len(outcomes)} plays of " if different < len(outcomes) else ""
-    return f"{repeated}{plural(different, 'case')}: {', '.join(found_words)}"
+    ends = ", ".join(found_words)
+    return f"{repeated}{plural(different, 'case')}{': ' if ends else ''}{ends}"
 
 
 def plural(count: int, what: str) -> str:

@@ -19,6 +19,7 @@ from rollout_conformance.steps.run_setup import RunOptions
 CASE = "cases:\n- name: {name}\n  requirements: [{about}]\n  steps: [{step}]\n  expect: [{expected}]\n"
 CHAT = CASE.format(name="a chat", about="CHAT-050", step="{chat: {user: Hello!}}", expected="{status: 200}")
 ROLLOUT = CASE.format(name="a rollout", about="ROLLOUT-112", step="start, wait_for_end", expected="{completed: stop}")
+ROLLOUT += "  trainer: [{text: Done.}]\n"
 PROSE = (
     "Feature: f\n\n  @ROLLOUT-112\n  Scenario: prose\n    When the trainer starts the rollout\n    And the rollout ends\n"
     "    Then the rollout completes\n"
