@@ -21,7 +21,9 @@ CHAT = CASE.format(name="a chat", about="CHAT-050", step="{chat: {user: Hello!}}
 ROLLOUT = CASE.format(name="a rollout", about="ROLLOUT-112", step="start, wait_for_end", expected="{completed: stop}")
 ROLLOUT += "  trainer: [{text: Done.}]\n"
 PROSE = (
-    "Feature: f\n\n  @ROLLOUT-112\n  Scenario: prose\n    When the trainer starts the rollout\n    And the rollout ends\n"
+    "Feature: f\n\n  @ROLLOUT-112\n  Scenario: prose\n"
+    '    Given the policy answers "Done."\n'
+    "    When the trainer starts the rollout\n    And the rollout ends\n"
     "    Then the rollout completes\n"
 )
 
