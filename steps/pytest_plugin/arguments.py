@@ -11,13 +11,12 @@ from rollout_conformance.steps.pytest_plugin import options, own_files
 
 def widened(arg: str, config: pytest.Config) -> Iterator[str]:
     """`features/x.feature:12` and `cases/x.yaml:12` name the case around line 12; a folder of shipped features brings its scenarios along."""
-    line = own_files.LINE.fullmatch(arg)
-    if line and own_files.kind(config.invocation_params.dir / line[1], config) in (
-        own_files.FEATURE,
-        own_files.SCENARIO,
-    ):
-        yield from _at(Path(line[1]), int(line[2]), config)
-        return
+    address = own_files.file_and_line(arg)
+    if address is not None:
+        file, line = address
+        if own_files.kind(config.invocation_params.dir / file, config) in (own_files.FEATURE, own_files.SCENARIO):
+            yield from _at(Path(file), line, config)
+            return
     yield arg
     folder = (config.invocation_params.dir / arg).resolve()
     if folder.is_dir() and folder.is_relative_to(ROOT / "features"):

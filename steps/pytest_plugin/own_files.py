@@ -4,7 +4,6 @@ user names.
 A feature without such a tag belongs to pytest-bdd or to whatever else the project uses, and so does YAML without such cases.
 """
 
-import re
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,13 @@ from rollout_conformance.steps.profiles import PROFILES
 from rollout_conformance.steps.pytest_plugin import options
 
 FEATURE, SCENARIO, CONTRACT = "feature", "scenario", "contract"
-LINE = re.compile(r"(.+\.(?:feature|yaml)):(\d+)")  # the address of a case, as findings print it
+
+
+def file_and_line(arg: str) -> tuple[str, int] | None:
+    """The parts of `x.yaml:6`, the address of a case as findings print it; None for any other argument."""
+    file, _, line = arg.rpartition(":")
+    is_address = file.endswith((".feature", ".yaml")) and line.isascii() and line.isdecimal()
+    return (file, int(line)) if is_address else None
 
 
 def kind(file: Path, config: pytest.Config) -> str | None:
@@ -37,8 +42,8 @@ def is_named(file: Path, config: pytest.Config) -> bool:
 
 def _file_in(arg: str) -> str:
     """The file of an argument of pytest: without a line or the name of an item."""
-    line = LINE.fullmatch(arg)
-    return line[1] if line else arg.partition("::")[0]
+    address = file_and_line(arg)
+    return address[0] if address else arg.partition("::")[0]
 
 
 def is_shipped(file: Path) -> bool:

@@ -175,7 +175,7 @@ class Endless(Runner):
 
 @contextlib.asynccontextmanager
 async def no_target(self: Instances, case: Case, apart: bool) -> AsyncIterator[Any]:
-    yield None, True
+    yield SimpleNamespace(process=None), True
 
 
 def test_a_case_that_cannot_be_judged_in_its_time_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
