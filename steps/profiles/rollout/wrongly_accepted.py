@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from rollout_conformance.steps.engine.cases import Action, Case, Expectation
 from rollout_conformance.steps.engine.findings import Cause, Finding
+from rollout_conformance.steps.profiles.rollout.expectations.start_responses import NeedsRejection, StartRejected
 from rollout_conformance.steps.profiles.rollout.view import Rollout
 
 
@@ -26,14 +27,12 @@ def wrongly_accepted(case: Case, rollout: Rollout) -> Cause | None:
     if accepted is None:
         return None
     for what in expectations_of(case, rollout):
-        if getattr(what, "needs_rejection", False) and accepted is rollout.starts[0]:
+        if isinstance(what, NeedsRejection) and accepted is rollout.starts[0]:
             return Cause(
                 f"its first start request, which is invalid, was accepted with {accepted.status}", since=accepted.n
             )
-        if getattr(what, "demands_rejection", False):
-            statuses = " or ".join(map(str, getattr(what, "statuses", ())))
+        if isinstance(what, StartRejected):
             observed = f"accepted with {accepted.status}"
-            expected = f"the start request rejected with {statuses} and a JSON body"
-            finding = Finding(case.requirements[0], expected, observed, (accepted.n,))
+            finding = Finding(case.requirements[0], what.expected, observed, (accepted.n,))
             return Cause(f"the start request was {observed}", finding, accepted.n, certain=True)
     return None

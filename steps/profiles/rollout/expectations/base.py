@@ -16,15 +16,12 @@ class CaseExpectation:
     """A demand on the whole case. A subclass compares; without any check nothing is decided.
 
     `admits` are the ends of a rollout that are right for it beside `COMPLETED`: `rejected`, `error`. `demands_completion` when no other is,
-    `demands_failure` when `COMPLETED` is wrong, `demands_rejection` when a start request that is accepted is, `needs_rejection` when the case
-    decides nothing unless its first start request was rejected.
+    `demands_failure` when `COMPLETED` is wrong.
     """
 
     admits: ClassVar[tuple[str, ...]] = ()
     demands_completion: ClassVar[bool] = False
     demands_failure: ClassVar[bool] = False
-    demands_rejection: ClassVar[bool] = False
-    needs_rejection: ClassVar[bool] = False
 
     def judge(self, view: CaseView, requirement: str) -> Iterator[Evidence]:
         for check in self.checks(view):

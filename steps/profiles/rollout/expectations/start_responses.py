@@ -31,17 +31,19 @@ class StartRejected(RolloutExpectation):
     """Every start request is answered with one of these statuses and a JSON body. Where 422 is right, 400 is too: frameworks differ."""
 
     admits: ClassVar = ("rejected",)
-    demands_rejection: ClassVar = True
 
     statuses: tuple[int, ...] = (422, 400)
 
+    @property
+    def expected(self) -> str:
+        return f"the start request rejected with {' or '.join(map(str, self.statuses))} and a JSON body"
+
     def check(self, rollout: Rollout, view: CaseView) -> Iterator[Comparison]:
-        expected = f"the start request rejected with {' or '.join(map(str, self.statuses))} and a JSON body"
         allowed = {*self.statuses, 400} if 422 in self.statuses else set(self.statuses)
         for start in rollout.starts:
             ok = start.status in allowed and not isinstance(start.body, NotJson)
             body = f", a body that is {start.body!r}" if isinstance(start.body, NotJson) and start.status else ""
-            yield Comparison(ok, expected, shown_status(start) + body, (start.n,))
+            yield Comparison(ok, self.expected, shown_status(start) + body, (start.n,))
 
 
 @verb("needs_rejection", short="rollout", example="left")
@@ -51,7 +53,6 @@ class NeedsRejection(RolloutExpectation):
     """The case is about what follows a rejected start request: where the first one is accepted, the case is inconclusive."""
 
     admits: ClassVar = ("rejected",)
-    needs_rejection: ClassVar = True
 
     def check(self, rollout: Rollout, view: CaseView) -> Iterator[Comparison]:
         first = rollout.starts[0]
