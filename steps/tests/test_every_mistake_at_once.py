@@ -1,17 +1,17 @@
 """A file with several mistakes lists them all, and each says what was seen and what to write instead."""
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from rollout_conformance.steps import lint
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.starting import NotUsable
 from rollout_conformance.steps.profiles import profile_of
 from rollout_conformance.steps.profiles.rollout import dialect_detection
 from rollout_conformance.steps.run_setup import RunOptions, card_of, run_command
+from rollout_conformance.steps.tests.lint_told import Told as Told
+from rollout_conformance.steps.tests.lint_told import told as told
 
 CASE = """cases:
 - name: one
@@ -29,20 +29,6 @@ FEATURE = """Feature: F
     And the rollout ends
     Then the rollout completes with finish reason stop
 """
-
-Told = Callable[[str, str], list[str]]
-
-
-@pytest.fixture
-def told(tmp_path: Path) -> Told:
-    """What `lint` says of a file with this ending and this text, without the name of the file."""
-
-    def check(ending: str, text: str) -> list[str]:
-        file = tmp_path / f"x.{ending}"
-        file.write_text(text, encoding="utf-8")
-        return [line.removeprefix(f"{file}:") for line in lint.of_files([file], None, None).problems]
-
-    return check
 
 
 def of_card(tmp_path: Path, text: str) -> list[str]:

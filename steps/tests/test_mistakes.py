@@ -1,6 +1,5 @@
 """A slip of an author is told with its place before anything is played: it must never become an accusation of the target."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,8 @@ from rollout_conformance.steps import lint
 from rollout_conformance.steps.engine import target_card as cards
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.profiles import PROFILES
+from rollout_conformance.steps.tests.lint_told import Told as Told
+from rollout_conformance.steps.tests.lint_told import told as told
 
 FEATURE = """Feature: F
 
@@ -49,20 +50,6 @@ TRAINER = """cases:
   steps: [start_rollout, generate]
   expect: [{generation_status: 200}]
 """
-
-Told = Callable[[str, str], list[str]]
-
-
-@pytest.fixture
-def told(tmp_path: Path) -> Told:
-    """What `lint` says of a file with this ending and this text, without the name of the file."""
-
-    def check(ending: str, text: str) -> list[str]:
-        file = tmp_path / f"x.{ending}"
-        file.write_text(text, encoding="utf-8")
-        return [line.removeprefix(f"{file}:") for line in lint.of_files([file], None, None).problems]
-
-    return check
 
 
 @pytest.mark.parametrize("text", [CASE, CHAT, ROUTER, TRAINER])
