@@ -1,7 +1,6 @@
 """The scripted trainer on a real socket: Starlette on uvicorn.
 
-A broken connection must be a real one, so the protocol class remembers the transport of every connection and the binding cuts
-it.
+A broken connection must be a real one, so the binding cuts the transport that a request came over.
 """
 
 import asyncio
@@ -13,12 +12,12 @@ from typing import Protocol, TypeGuard
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from rollout_conformance.steps.engine import body_limits
 from rollout_conformance.steps.engine.body_limits import Cut
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.trace import Headers, Request, Response
+from rollout_conformance.steps.peers import connections
 
 
 class Delivery(Protocol):
@@ -67,25 +66,6 @@ SILENT = (
     "stall",
     "silence",
 )  # the losses after which the connection stays open, with and without the headers of a response
-
-Ends = tuple[tuple[str, int | None], tuple[str, int]]
-
-# By both ends: several peers listen in one process, and a client may use one port of its own towards two of them.
-_transports: dict[Ends, asyncio.Transport] = {}
-
-
-class _Cuttable(HttpToolsProtocol):
-    """An HTTP connection that the application can cut."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        if self.client is not None and self.server is not None:
-            _transports[self.server, self.client] = transport
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
-        if self.client is not None and self.server is not None:
-            _transports.pop((self.server, self.client), None)
 
 
 class PeerApp:
@@ -274,14 +254,8 @@ async def _lose(play: Delivery, scope: Scope, send: Send, gone: "asyncio.Future[
 
 def cut(scope: Scope, *, orderly: bool = False) -> None:
     """End the connection that a request came over: with a reset, or with an orderly close."""
-    if (transport := _transport(scope)) is not None:
+    if (transport := connections.transport(scope)) is not None:
         transport.close() if orderly else transport.abort()
-
-
-def _transport(scope: Scope) -> asyncio.Transport | None:
-    """The connection that a request came over, while there is one."""
-    server, client = scope["server"], scope["client"]
-    return _transports.get(((server[0], server[1]), (client[0], client[1])))
 
 
 def _start(play: Delivery, length: int | None) -> dict[str, object]:
@@ -308,7 +282,8 @@ async def serve_app(app: ASGIApp, host: str, port: int) -> AsyncIterator[str]:
     # With proxy_headers, an `X-Forwarded-For` of the target would replace the address by which `cut` finds the connection.
     config = uvicorn.Config(
         app,
-        http=_Cuttable,
+        http=connections.Connection,
+        ws="none",
         lifespan="off",
         log_config=None,
         access_log=False,
