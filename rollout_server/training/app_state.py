@@ -35,9 +35,9 @@ def create_state(settings: Settings) -> AppState:
     folder = own or settings.folder
     assert folder is not None
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    database = Database(folder / "training.db")
+    database = Database(folder / "training.db", kept=own is None)
     codec, log, metrics = text_codec.load(settings.tokenizer), logs.create(settings.log_level), Metrics()
-    checkpoints = Checkpoints(database, CheckpointFiles(folder / "checkpoints"))
+    checkpoints = Checkpoints(database, CheckpointFiles(folder / "checkpoints", kept=own is None))
     models = ModelStore(database, settings.session_timeout_s)
     service = Service(settings, database, models, checkpoints, metrics, codec.decode, log)
 

@@ -14,8 +14,10 @@ CACHED = 32
 
 
 class CheckpointFiles:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, kept: bool = True) -> None:
+        """`kept` is whether a file has to survive the machine."""
         self._folder = folder
+        self._kept = kept
         self._cache: OrderedDict[str, ModelState] = OrderedDict()
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
@@ -25,8 +27,9 @@ class CheckpointFiles:
         unfinished = self._folder / f"{name}.part"
         with open(unfinished, "wb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            if self._kept:
+                file.flush()
+                os.fsync(file.fileno())
         unfinished.rename(self._folder / f"{name}{SUFFIX}")
         return name, len(data)
 

@@ -4,6 +4,7 @@ import hashlib
 import time
 import uuid
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from rollout_conformance.rollout_server.common import json_text
@@ -13,7 +14,7 @@ from rollout_conformance.rollout_server.training.database import Database, Row
 PENDING, COMPLETED, FAILED, CANCELLED, EXPIRED = "pending", "completed", "failed", "cancelled", "expired"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Command:
     """`number` is what a repeated request is known by, within its lane; `seq` what it is ordered by."""
 
@@ -24,9 +25,13 @@ class Command:
     number: str | None = None
     seq: int | None = None
 
-    @property
+    @cached_property
+    def canonical(self) -> bytes:
+        return json_text.canonical(self.payload)
+
+    @cached_property
     def digest(self) -> bytes:
-        return hashlib.sha256(self.kind.encode() + b"\0" + json_text.canonical(self.payload)).digest()
+        return hashlib.sha256(self.kind.encode() + b"\0" + self.canonical).digest()
 
 
 def command_of(row: Row) -> Command:
@@ -62,7 +67,7 @@ class CommandLog:
             seq=command.seq,
             kind=command.kind,
             digest=command.digest,
-            payload=json_text.canonical(command.payload),
+            payload=command.canonical,
             status=PENDING,
             created_at=time.time(),
         )

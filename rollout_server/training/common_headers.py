@@ -1,5 +1,6 @@
 """What every response has: an id, and a place in the metrics. An unexpected exception becomes a response that says nothing of it."""
 
+import itertools
 import uuid
 from typing import Any
 
@@ -18,12 +19,13 @@ class CommonHeaders:
         self.app = app
         self.app_state = app_state
         self.paths = paths
+        self.run, self.requests = uuid.uuid4().hex, itertools.count(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        request_id, started = f"req-{uuid.uuid4().hex}", False
+        request_id, started = f"req-{self.run}-{next(self.requests)}", False
 
         async def sending(message: Message) -> None:
             nonlocal started

@@ -12,10 +12,11 @@ Row = Mapping[str, Any]
 
 
 class Database:
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, *, kept: bool = True) -> None:
+        """`kept` is whether what is committed has to survive the process."""
         self._connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
         self._connection.row_factory = sqlite3.Row
-        for statement in schema.STATEMENTS:
+        for statement in (*(schema.KEPT if kept else schema.TEMPORARY), *schema.TABLES):
             self._connection.execute(statement)
 
     @contextlib.contextmanager

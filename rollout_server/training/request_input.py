@@ -47,7 +47,12 @@ async def read_bytes(request: Request) -> bytes:
 
 async def read_json(request: Request) -> dict[str, Any]:
     """Raises `UserError` 422 and those of `read_bytes`."""
-    value = request_parsing.parse(await read_bytes(request))
+    return json_object(await read_bytes(request))
+
+
+def json_object(body: bytes) -> dict[str, Any]:
+    """Raises `UserError` 422, `RequestError` 400."""
+    value = request_parsing.parse(body)
     if not isinstance(value, dict):
         raise UserError(422, "The body must be a JSON object")
     return value

@@ -1,10 +1,19 @@
 """The tables of the database."""
 
-STATEMENTS = (
+KEPT = (
     "PRAGMA page_size=32768",  # states are large: fewer pages to write for each; of a new file only
     "PRAGMA journal_mode=WAL",  # a committed transaction survives the death of the process
     "PRAGMA synchronous=NORMAL",
     "PRAGMA wal_autocheckpoint=2000",  # pages: a checkpoint waits for the disk, and states are large
+)
+# Of a folder that is removed with the process: nothing has to survive it, and each state is written once and not twice.
+TEMPORARY = (
+    "PRAGMA page_size=32768",
+    "PRAGMA locking_mode=EXCLUSIVE",
+    "PRAGMA journal_mode=MEMORY",
+    "PRAGMA synchronous=OFF",
+)
+TABLES = (
     """CREATE TABLE IF NOT EXISTS keys (
         id TEXT PRIMARY KEY, user TEXT NOT NULL, hash TEXT NOT NULL UNIQUE, description TEXT NOT NULL,
         created_at REAL NOT NULL, last_used REAL, revoked INTEGER NOT NULL DEFAULT 0)""",

@@ -17,7 +17,7 @@ from rollout_conformance.rollout_server.training.metrics import Metrics
 from rollout_conformance.rollout_server.training.model_store import ModelStore
 from rollout_conformance.rollout_server.training.sampling import Decode
 from rollout_conformance.rollout_server.training.settings import Settings
-from rollout_conformance.rollout_server.training.works import Context, Done, Save, Work
+from rollout_conformance.rollout_server.training.works import Context, Done, Save, Work, is_brief
 
 INTERNAL = "Internal server error"
 SLICE_S = 0.05  # the wait for a missing number is counted in these, so that a busy server, which is late to read requests, waits longer
@@ -162,7 +162,7 @@ class Service:
         if model and state is None:
             raise errors.gone("The model has been unloaded")
         run = job.work.prepare(self.context(job.command.user, model or "", job.base))
-        return await asyncio.to_thread(run, state)
+        return run(state) if is_brief(job.work, state) else await asyncio.to_thread(run, state)
 
     def context(self, user: str, model: str, base: str) -> Context:
         loaded = base_model.load(base)

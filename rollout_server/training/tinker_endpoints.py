@@ -1,6 +1,7 @@
 """The requests of the dialect `tinker-json` that train: each is accepted at once, and its result is read by `retrieve_future`."""
 
 import asyncio
+import json
 from typing import Any
 
 from pydantic import BaseModel
@@ -20,11 +21,14 @@ from rollout_conformance.rollout_server.training.errors import UserError
 from rollout_conformance.rollout_server.training.key_store import Caller
 from rollout_conformance.rollout_server.training.request_input import (
     api_key_caller,
+    json_object,
     read_bytes,
     read_json,
     state_of,
     validate,
 )
+
+BRIEF_BODY = 4096  # bytes
 
 
 def accepted(request_id: str, **more: Any) -> Response:
@@ -33,10 +37,30 @@ def accepted(request_id: str, **more: Any) -> Response:
 
 async def read_call(request: Request, kind: str) -> tuple[str, dict[str, Any]]:
     """The kind and the body, which forward_backward may have in protobuf. Raises `UserError`, `RequestError`."""
-    if kind == "forward_backward" and tinker_protobuf.is_sent(request.headers.get("content-type", "")):
-        # On a thread: many small members take long, and other requests must not wait for them.
-        return await asyncio.to_thread(tinker_protobuf.request, await read_bytes(request))
-    return kind, await read_json(request)
+    in_protobuf = kind == "forward_backward" and tinker_protobuf.is_sent(request.headers.get("content-type", ""))
+    app_state, caller = state_of(request), api_key_caller(request)
+    raw = await read_bytes(request)
+    try:
+        return await parsed_message(raw) if in_protobuf else (kind, json_object(raw))
+    except (UserError, RequestError):
+        spend(app_state, caller, tinker_protobuf.numbers(raw) if in_protobuf else numbers(raw))
+        raise
+
+
+async def parsed_message(raw: bytes) -> tuple[str, dict[str, Any]]:
+    if len(raw) <= BRIEF_BODY:
+        return tinker_protobuf.request(raw)
+    # On a thread: many small members take long, and other requests must not wait for them.
+    return await asyncio.to_thread(tinker_protobuf.request, raw)
+
+
+def numbers(raw: bytes) -> dict[str, Any]:
+    """What shows the number of a call that cannot be read: a NaN is not JSON, and leaves the rest of it readable."""
+    try:
+        found = json.loads(raw)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def endpoint(kind: str) -> type[HTTPEndpoint]:

@@ -1,5 +1,6 @@
 """Between the protobuf of the dialect `tinker` and the JSON of `tinker-json`, so that both run the same code."""
 
+import contextlib
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
@@ -24,6 +25,17 @@ def request(data: bytes) -> tuple[str, dict[str, Any]]:
         batch["loss_fn_config"] = config
     kind = "forward" if given.get("forward_only") else "forward_backward"
     return kind, {"model_id": given.get("model_id", ""), "seq_id": given.get("seq_id", 0), f"{kind}_input": batch}
+
+
+def numbers(data: bytes) -> dict[str, Any]:
+    """What shows the number of a call that cannot be read: the members before the one that is wrong, and beside one that is not known."""
+    found: dict[str, Any] = {}
+    members = wire.MESSAGES["ForwardBackwardRequest"]
+    with contextlib.suppress(protobuf.NotProtobufError):
+        for number, wire_type, raw in protobuf.fields(data):
+            if number in members and members[number].name in ("model_id", "seq_id"):
+                protobuf.add(found, members[number], wire_type, raw)
+    return found
 
 
 def loss_config(given: dict[str, Any]) -> dict[str, float]:

@@ -89,6 +89,16 @@ class OptimStep:
         return lambda state: done(training_step.optimize(trained(state), self.options))
 
 
+BRIEF_TOKENS, BRIEF_RANK = 64, 32  # about a millisecond
+
+
+def is_brief(work: Work, state: ModelState | None) -> bool:
+    """Whether it is computed in less time than a thread takes to begin, so that no other request waits for it."""
+    if isinstance(work, Forward | ForwardBackward):
+        return training_step.count(work.batch) <= BRIEF_TOKENS
+    return isinstance(work, OptimStep) and state is not None and state.shape.rank <= BRIEF_RANK
+
+
 @dataclass(frozen=True, slots=True)
 class Save:
     """`sampler_id`: the checkpoint has no name; it is what the sampler of this id samples from."""

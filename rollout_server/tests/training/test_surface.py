@@ -2,11 +2,13 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from rollout_conformance.rollout_server.tests.training import closed_form
-from rollout_conformance.rollout_server.tests.training.support import A, Client, Model, differ, near, play
+from rollout_conformance.rollout_server.tests.training.support import API, A, Client, Model, differ, near, play
+from rollout_conformance.rollout_server.training import protobuf
 
 HOSTILE = (
     "../up",
@@ -93,3 +95,23 @@ def test_names_of_files_never_come_from_a_request(tmp_path: Path) -> None:
         assert len(path.stem) == 32
         assert set(path.stem) <= set("0123456789abcdef")
     assert {path.name for path in tmp_path.iterdir()} == {"server"}
+
+
+async def spend_what_cannot_be_read(c: Client, _: Client) -> None:
+    """NaN is not JSON, and a tensor of an unknown type no call; the number of each shows all the same."""
+    model = await c.model()
+    raw = f'{{"model_id": "{model.id}", "seq_id": 1, "adam_params": {{"learning_rate": NaN}}}}'
+    refused = await c.post(API + "optim_step", content=raw.encode(), headers={"Content-Type": "application/json"})
+    assert refused.status_code == 400
+    message: Any = {"model_id": model.id, "seq_id": 2, "data": [{"loss_fn_inputs": {"weights": {"dtype": 99}}}]}
+    encoded = protobuf.encode("ForwardBackwardRequest", message)
+    kind = {"Content-Type": "application/x-protobuf"}
+    assert (await c.post(API + "forward_backward", content=encoded, headers=kind)).status_code == 400
+    unknown = encoded.replace(b"\x10\x02", b"\x10\x03", 1) + b"\xa0\x06\x01"  # seq_id 3, and a member 100
+    assert (await c.post(API + "forward_backward", content=unknown, headers=kind)).status_code == 400
+    model.seq = 4
+    assert "metrics" in await model.backward(A)
+
+
+def test_a_rejected_call_that_cannot_be_read_has_used_its_number() -> None:
+    play(spend_what_cannot_be_read, order_wait_s=600)
