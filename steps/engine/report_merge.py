@@ -18,13 +18,14 @@ SAME = ("format", "suite", "profile", "tokenizer", "nulls")  # members of the he
 COUNTS = ("planned", "executed", "skipped", "not_run")
 
 
-def merge(files: Sequence[Path], output: Path) -> Mapping[str, object]:
-    """Write the report of all parts to `output`; gives its footer. Raises `SuiteError` for parts that do not belong together."""
+def merge(files: Sequence[Path], output: Path, same: Sequence[str] = SAME) -> Mapping[str, object]:
+    """Write the report of all parts to `output`; gives its footer. Raises `SuiteError` for parts that do not belong together: that share a
+    case, or whose headers differ in one of the members `same`."""
     if output.exists() and any(output.samefile(file) for file in files):
         raise SuiteError(f"-o {output}: is one of the reports; write another name")
     parts = [report_file.read(file) for file in files]
     for part in parts[1:]:
-        _belongs(parts[0], part)
+        _belongs(parts[0], part, same)
     _disjoint(parts)
     footer = _footer(parts)
     with output.open("w", encoding="utf-8", newline="\n") as stream, ExitStack() as stack:
@@ -37,8 +38,8 @@ def merge(files: Sequence[Path], output: Path) -> Mapping[str, object]:
     return footer
 
 
-def _belongs(first: Report, other: Report) -> None:
-    for name in SAME:
+def _belongs(first: Report, other: Report, same: Iterable[str]) -> None:
+    for name in same:
         known, found = getattr(first.header, name), getattr(other.header, name)
         if known != found:
             raise SuiteError(

@@ -37,6 +37,20 @@ def pytest_configure(config: pytest.Config) -> None:
             markers.register(config, name)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object | None:
+    from rollout_conformance.steps.pytest_plugin.xdist_schedule import scheduler
+
+    return scheduler(config, log)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    from rollout_conformance.steps.pytest_plugin import workers
+
+    workers.take(node.config, node.gateway.id, getattr(node, "workeroutput", {}))
+
+
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     kind = own_files.kind(file_path, parent.config)
     if kind is None:

@@ -14,7 +14,14 @@ from rollout_conformance.steps.engine.findings import SuiteError, Verdict
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.profiles import DEFAULT, profile_of
 from rollout_conformance.steps.profiles.base import Profile
-from rollout_conformance.steps.pytest_plugin import allure_report, markers, options, own_files, requirement_warnings
+from rollout_conformance.steps.pytest_plugin import (
+    allure_report,
+    markers,
+    options,
+    own_files,
+    requirement_warnings,
+    workers,
+)
 from rollout_conformance.steps.pytest_plugin.bdd_reporting import Failed, NotConformant, report_scenario
 from rollout_conformance.steps.pytest_plugin.run_options import run_options_of
 from rollout_conformance.steps.pytest_plugin.session import SuiteItem, session_of
@@ -75,7 +82,11 @@ class CaseItem(SuiteItem):
 
     def runtest(self) -> None:
         player = session_of(self.config).player
-        outcome = player.verdict(self, [item for item in self.session.items if isinstance(item, CaseItem)])
+        try:
+            outcome = player.verdict(self, [item for item in self.session.items if isinstance(item, CaseItem)])
+        except SuiteError as error:
+            self._end_session(str(error))
+            raise
         if self.scenario is not None:
             report_scenario(self, self.scenario, outcome)
         allure_report.write(self.config, outcome)
@@ -93,9 +104,17 @@ class CaseItem(SuiteItem):
         if judgement.verdict is Verdict.ERROR:
             raise NotConformant(outcome)
 
+    def _end_session(self, reason: str) -> None:
+        """No case can be judged. `pytest.exit` in a worker of pytest-xdist would be reported as a crash of the worker."""
+        if not workers.is_worker(self.config):
+            pytest.exit(reason, returncode=2)
+        self.session.shouldstop = reason
+
     def repr_failure(
         self, excinfo: pytest.ExceptionInfo[BaseException], style: TracebackStyle | None = None
     ) -> str | TerminalRepr:
+        if isinstance(excinfo.value, SuiteError):
+            return f"COULD NOT JUDGE  {excinfo.value}"
         if not isinstance(excinfo.value, NotConformant):
             return super().repr_failure(excinfo, style)
         outcome = excinfo.value.outcome

@@ -9,6 +9,7 @@ from rollout_conformance.steps.engine.contract_coverage import Coverage, lines
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.fuzzing.contract import Contract
 from rollout_conformance.steps.pytest_plugin.run_options import seed_of
+from rollout_conformance.steps.pytest_plugin.workers import Writer
 from rollout_conformance.steps.run_setup import Run
 
 LINES = 5  # of what was not exercised, per contract
@@ -40,7 +41,7 @@ def of(config: pytest.Config) -> list[FuzzResult]:
     return list(by_file(config).values())
 
 
-def summarize(reporter: "pytest.TerminalReporter", config: pytest.Config) -> None:
+def summarize(reporter: Writer, config: pytest.Config) -> None:
     """Print what was exercised, at the end of a session that fuzzed."""
     for file, fuzzed in by_file(config).items():
         dialect = fuzzed.run.dialects[0] if fuzzed.run.dialects else "-"

@@ -33,6 +33,8 @@ class Options:
     walks: int | None = None
     save_scenario: Path | None = None
     max_time: float | None = None
+    patience: float | None = None
+    wait: float = 0.0
     in_flight: int = 32
 
 
@@ -59,6 +61,8 @@ SETTINGS: dict[str, dict[str, object]] = {
     "walks": {"type": int, "help": "walks over the lifecycle of each dialect"},
     "save_scenario": {"type": Path, "metavar": "DIR", "help": "write what exploration finds to this folder"},
     "max_time": {"type": float, "metavar": "SECONDS", "help": "end after this time and show what was found"},
+    "patience": {"type": float, "metavar": "SECONDS", "help": "how long a silent target is waited for"},
+    "wait": {"type": float, "metavar": "SECONDS", "help": "how long a target that is still starting is waited for"},
     "in_flight": {"type": int, "help": "cases in flight at once"},
 }
 

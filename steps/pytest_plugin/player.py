@@ -1,4 +1,7 @@
-"""Plays every selected case when the first verdict is needed, and returns the verdicts in pytest's order."""
+"""Plays every selected case when the first verdict is needed, and returns the verdicts in pytest's order.
+
+A worker of pytest-xdist knows all selected cases, and gets those of some groups only: it plays a group when its first verdict is needed.
+"""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -13,12 +16,13 @@ from rollout_conformance.steps.baseline_check import Scope
 from rollout_conformance.steps.engine import early_end, lateness
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.early_end import ENDING
-from rollout_conformance.steps.engine.findings import Judgement, SuiteError, Verdict
+from rollout_conformance.steps.engine.findings import Judgement, Verdict
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.report import ReportWriter
 from rollout_conformance.steps.live.engine import EngineOptions
 from rollout_conformance.steps.profiles import DEFAULT
-from rollout_conformance.steps.pytest_plugin import contract_results, options
+from rollout_conformance.steps.pytest_plugin import contract_results, options, workers
+from rollout_conformance.steps.pytest_plugin.case_groups import group_of
 from rollout_conformance.steps.pytest_plugin.contract_results import FuzzResult
 from rollout_conformance.steps.pytest_plugin.run_options import run_options_of
 from rollout_conformance.steps.run_setup import Run, ready
@@ -47,29 +51,36 @@ class Player:
         self.ending: asyncio.Event | None = None
 
     def verdict(self, item: CaseHolder, items: Sequence[CaseHolder]) -> Outcome:
-        """The outcome of an item's case. `items` are all that the session has selected; the first call plays them."""
+        """The outcome of an item's case. `items` are all that the session has selected; the first call plays them.
+
+        Raises `SuiteError` where the target cannot be judged at all.
+        """
         self.loop = self.loop or asyncio.Runner()
         if item.nodeid not in self.tasks:
-            early_end.run(self._launch(items), self.loop)
+            early_end.run(self._launch(self._together(item, items)), self.loop)
         outcome = self.baseline.marked(early_end.run(self._wait(item), self.loop))
         self.outcomes.append(outcome)
         return outcome
+
+    def _together(self, item: CaseHolder, items: Sequence[CaseHolder]) -> Sequence[CaseHolder]:
+        if not workers.is_worker(self.config):
+            return items
+        group = group_of(item.nodeid)
+        return [one for one in items if group_of(one.nodeid) == group]
 
     async def _wait(self, item: CaseHolder) -> Outcome:
         return await self.tasks[item.nodeid]
 
     async def _launch(self, items: Sequence[CaseHolder]) -> None:
-        self.ending = asyncio.Event()
+        self.ending = self.ending or asyncio.Event()
         lateness.set_aside()
-        for name in dict.fromkeys(item.case.profile for item in items):
-            opened: asyncio.Future[Run] = asyncio.get_running_loop().create_future()
-            keeper = asyncio.ensure_future(self._keep(name, opened, self.ending))
-            try:
-                self.runs[name] = (await opened, keeper)
-            except SuiteError as error:
-                pytest.exit(str(error), returncode=2)
-        before: list[asyncio.Task[Outcome]] = []
-        for name, (run, _) in self.runs.items():
+        names = dict.fromkeys(item.case.profile for item in items)
+        for name in names:
+            if name not in self.runs:
+                self.runs[name] = await self._opened(name, self.ending)
+        before = list(self.tasks.values())
+        for name in names:
+            run = self.runs[name][0]
             mine = {item.case.id: item for item in items if item.case.profile == name}
             begun = {
                 mine[case.id].nodeid: asyncio.ensure_future(self._play(case, tuple(before)))
@@ -77,6 +88,11 @@ class Player:
             }
             self.tasks |= begun
             before += begun.values()
+
+    async def _opened(self, name: str, ending: asyncio.Event) -> tuple[Run, asyncio.Task[None]]:
+        opened: asyncio.Future[Run] = asyncio.get_running_loop().create_future()
+        keeper = asyncio.ensure_future(self._keep(name, opened, ending))
+        return await opened, keeper
 
     async def _play(self, case: Case, before: "tuple[asyncio.Task[Outcome], ...]" = ()) -> Outcome:
         """`before` are the cases of other profiles: on one engine they go first, because measurements there need the engine to themselves."""
@@ -122,7 +138,7 @@ class Player:
         for one in fuzzed:
             one.also(self.outcomes)
             self.outcomes += one.outcomes.values()
-        file = options.of(self.config).report
+        file = workers.report_file(self.config)
         if file is not None and (self.runs or fuzzed):
             runs = [run for run, _ in self.runs.values()] + [one.run for one in fuzzed]
             self._report(file, runs, fuzzed, interrupted)

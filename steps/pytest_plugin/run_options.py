@@ -26,6 +26,8 @@ def run_options_of(config: pytest.Config, profile: str) -> RunOptions:
         backend=given.backend,
         record=given.record,
         model=given.model,
+        patience=given.patience,
+        wait=given.wait,
     )
 
 

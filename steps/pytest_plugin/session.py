@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from rollout_conformance.steps.engine import early_end
 from rollout_conformance.steps.engine.early_end import ENDING, Reason
 from rollout_conformance.steps.engine.failure_report import collapse, finding_block
 from rollout_conformance.steps.profiles import PROFILES
-from rollout_conformance.steps.pytest_plugin import contract_results, options
+from rollout_conformance.steps.pytest_plugin import contract_results, options, workers
 from rollout_conformance.steps.pytest_plugin.player import Player
 
 LAST_RESORT_S = 10.0  # after this time without an end, a session that was ended within an item of the suite is killed
@@ -74,12 +75,17 @@ class Session:
         elif stale:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
             self.stale = stale
+        if workers.is_worker(session.config):
+            workers.hand_over(session.config, self.stale, partial(self._summarize, config=session.config))
 
     def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter", config: pytest.Config) -> None:
         for line in self.stale:
             terminalreporter.write_line(f"BASELINE  {line}")
-        _show_early_end(terminalreporter, self.player)
-        contract_results.summarize(terminalreporter, config)
+        self._summarize(terminalreporter, config)
+
+    def _summarize(self, terminal: workers.Writer, config: pytest.Config) -> None:
+        _show_early_end(terminal, self.player)
+        contract_results.summarize(terminal, config)
 
 
 def _leave_out_hypothesis(config: pytest.Config) -> None:
@@ -97,7 +103,7 @@ def _exit_code(reason: Reason, player: Player) -> int:
     return int(pytest.ExitCode.TESTS_FAILED if player.failed else pytest.ExitCode.INTERRUPTED)
 
 
-def _show_early_end(reporter: "pytest.TerminalReporter", player: Player) -> None:
+def _show_early_end(reporter: workers.Writer, player: Player) -> None:
     """What had been played when the session was ended, and the findings that no item has shown."""
     if ENDING.reason is None or not player.tasks:
         return
