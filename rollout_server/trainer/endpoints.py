@@ -110,7 +110,18 @@ def opened(request: Request, body: Mapping[str, Any]) -> Session | None:
         return None
     check_key(request, service.key_of_open(rollout_id))
     validate(wire.ChatRequest, body if settings.dialects[0] == "sync" else without_mask(body))
-    return service.open(rollout_id, body["messages"])
+    return service.open(rollout_id, body["messages"], tools_of(body))
+
+
+def tools_of(body: Mapping[str, Any]) -> list[Any]:
+    """The tools of a generation request; anything else under that name is an unknown member, and ignored."""
+    tools = body.get("tools")
+    return tools if isinstance(tools, list) and all(map(is_tool, tools)) else []
+
+
+def is_tool(value: object) -> bool:
+    function = value.get("function") if isinstance(value, dict) else None
+    return isinstance(function, dict) and isinstance(function.get("name"), str)
 
 
 def note_address(request: Request) -> None:

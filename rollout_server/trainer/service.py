@@ -48,11 +48,11 @@ class Service:
             self.sessions.close(session)
             self.app_state.log.info("ended", rollout_id=session.rollout_id, status=session.status, turns=session.turns)
 
-    def open(self, rollout_id: str, messages: Sequence[Any]) -> Session:
-        """A rollout that nobody started: its first generation request begins it. It has no tools."""
+    def open(self, rollout_id: str, messages: Sequence[Any], tools: Sequence[Any] = ()) -> Session:
+        """A rollout that nobody started: its first generation request begins it, and has its tools."""
         dialect, key = self.app_state.settings.dialects[0], self.key_of_open(rollout_id)
         session = Session(rollout_id, dialect, key, messages, branches=self._branches())
-        session.set_tools([])
+        session.set_tools(tools)
         self.sessions.open(session)
         self._launch(self._until_ended(session))
         return session

@@ -63,10 +63,10 @@ def test_what_needs_a_control_request_is_left_out_where_the_trainer_starts() -> 
 
 
 def test_capabilities_that_a_way_cannot_have_are_not_asked_for() -> None:
-    assert unmet_need("control", "key") is None
-    assert "no key of its own" in (unmet_need("open", "key") or "")
-    assert unmet_need("open", "record") is None
-    assert "no control request" in (unmet_need("started", "timeout") or "")
+    assert unmet_need(TrainerCard(), "key") is None
+    assert "no key of its own" in (unmet_need(TrainerCard(rollouts="open"), "key") or "")
+    assert unmet_need(TrainerCard(rollouts="open"), "record") is None
+    assert "no control request" in (unmet_need(TrainerCard(rollouts="started"), "timeout") or "")
 
 
 def test_generated_requests_leave_out_the_paths_that_are_not_there() -> None:

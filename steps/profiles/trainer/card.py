@@ -36,9 +36,26 @@ class TrainerCard(Card):
         True,
         description="whether generation requests of the dialect sync have a response_mask; false: it is neither sent nor judged",
     )
+    token_ids: bool = Field(
+        True,
+        description="whether the generations of the dialect sync have token ids; false: the trainer keeps them to itself, and they are not judged",
+    )
+    tools_in: Literal["prompt", "request"] | None = Field(
+        None,
+        description="how tools come into the prompts. prompt: the trainer has them from the rollout server; request: generation requests have "
+        "`tools`, as with any OpenAI chat API. Default: request for a trainer that starts rollouts by itself and does not name them in the "
+        "body, else prompt",
+    )
     model: str | None = Field(
         None, description="the model of generation requests; default: that of the start request, else `default`"
     )
+
+    @property
+    def requests_have_tools(self) -> bool:
+        """A proxy in front of an engine knows no tools but those of each request; whoever names the rollout in the body is none."""
+        if self.tools_in is None:
+            return self.rollouts == "started" and self.rollout_id_in != BODY
+        return self.tools_in == "request"
 
 
 def trainer_card(card: Card) -> TrainerCard:

@@ -16,6 +16,7 @@ from rollout_conformance.steps.profiles.trainer.actions import StartRollout
 from rollout_conformance.steps.profiles.trainer.expectations import ControlStatus, GenerationStatus
 from rollout_conformance.steps.profiles.trainer.failures import failures
 from rollout_conformance.steps.profiles.trainer.invariants import replies
+from rollout_conformance.steps.profiles.trainer.rejected_result import rejected_result
 from rollout_conformance.steps.profiles.trainer.state import Call, CaseView
 from rollout_conformance.steps.profiles.trainer.statuses import fits
 from rollout_conformance.steps.profiles.trainer.unended import never_ended
@@ -59,6 +60,8 @@ def cause(catalogue: Mapping[str, Requirement], case: Case, view: CaseView) -> C
     masked = next((call for part in view.rollouts.values() for call in _rejected_masks(view, part.calls)), None)
     if masked is not None:
         return _of_mask(view, masked)
+    if (unreported := rejected_result(case, view)) is not None:
+        return unreported
     if (unended := never_ended(case, view)) is not None:
         return unended
     failed = next((item for item in failures(view) if isinstance(item, Finding)), None)

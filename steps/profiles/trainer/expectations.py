@@ -222,8 +222,8 @@ class ToolsInPrompts(RolloutExpectation):
     """The prompts of a rollout hold the tools of its rollout server, and no others of this case."""
 
     def checks(self, view: CaseView, rollout: RolloutState) -> Iterator[Comparison]:
-        own = {tool["function"]["name"] for tool in (rollout.hosted.tools if rollout.hosted else ())}
-        others = {t["function"]["name"] for o in view.rollouts.values() if o.hosted for t in o.hosted.tools} - own
+        own = {tool["function"]["name"] for tool in rollout.tools}
+        others = {t["function"]["name"] for o in view.rollouts.values() for t in o.tools} - own
         for text, n in _prompts(view, rollout):
             missing = sorted(name for name in own if f"{name}(" not in text and f'"{name}"' not in text)
             wrong = sorted(name for name in others if f"{name}(" in text or f'"name": "{name}"' in text)
@@ -319,6 +319,6 @@ class OverflowReported(RolloutExpectation):
 
 def _was_sampled(view: CaseView, call: Call, body: Mapping[str, object]) -> bool:
     """Whether a reply shows that a model read the whole prompt and ended at once."""
-    if view.dialect == "sync":
+    if view.shows_tokens:
         return bool(listed(body.get("token_ids"))) and len(listed(body.get("prompt_token_ids"))) >= call.words
     return (count(body, "completion_tokens") or 0) > 0 and (count(body, "prompt_tokens") or 0) >= call.words

@@ -131,6 +131,7 @@ class Generate:
             **part.sampling,
             "stop": None,
             **context.named_model,
+            **({"tools": list(part.sent_tools)} if part.sent_tools else {}),
         }
         if context.dialect == "sync" and context.described.response_mask and self.response_mask != "missing":
             more = self.added_words * wrong_requests.tokens_per_word(context.tokens)
@@ -209,7 +210,7 @@ def _add_to_history(session: TrainerSession, part: RolloutState, n: int, call: C
     message = next((choice.get("message") for choice in mappings(reply.get("choices"))), None)
     if not isinstance(message, dict) or not sound(message):
         return
-    tools = part.hosted.tools if part.hosted else ()
+    tools = part.tools
     ids, prompt, sent = reply.get("token_ids"), reply.get("prompt_token_ids"), listed(call.body.get("messages"))
     part.answered = len(sent) + 1
     part.prompt = len(prompt) if isinstance(prompt, list) else len(session.context.tokens.prompt_ids(sent, tools))

@@ -24,6 +24,9 @@ from rollout_conformance.steps.profiles.trainer.state import (
 from rollout_conformance.steps.profiles.trainer.token_members import hint
 from rollout_conformance.steps.profiles.trainer.truncation import choice, nothing_sampled, stopped, within_max_tokens
 
+WITHOUT_TOOLS = "the prompt of the conversation without tools"
+TOOLS_IN_REQUEST = "If generation requests have their `tools` themselves, write on the card: `tools_in: request`"
+
 
 def satisfied(number: int) -> Satisfied:
     return Satisfied(f"TRAINER-{number}")
@@ -52,7 +55,7 @@ def replies(view: CaseView) -> Iterator[Evidence]:
             yield from stopped(call, body)
             yield from _usage(view, call, body)
             yield from _calls(call, body)
-            if view.dialect == "sync" and sound(body["choices"][0]["message"]):
+            if view.shows_tokens and sound(body["choices"][0]["message"]):
                 found = list(_tokens(view, rollout, call, body, past))
                 yield from found
                 yield from () if any(isinstance(item, Finding) for item in found) else _counts(call, body)
@@ -153,9 +156,8 @@ def _tokens(view: CaseView, rollout: RolloutState, call: Call, body: JsonObject,
         yield broken(180, "one logprob for each of token_ids", f"{len(ids)} ids and {len(logprobs)} logprobs", call.n)
     else:
         yield satisfied(180)
-    tools = rollout.hosted.tools if rollout.hosted else ()
-    yield _sampled(view, call, body, ids, tools)
-    yield _prompt(view, call, prompt, past, tools)
+    yield _sampled(view, call, body, ids, rollout.tools)
+    yield _prompt(view, call, prompt, past, rollout)
 
 
 def _sampled(view: CaseView, call: Call, body: JsonObject, ids: list[int], tools: Sequence[Any]) -> Evidence:
@@ -169,21 +171,26 @@ def _sampled(view: CaseView, call: Call, body: JsonObject, ids: list[int], tools
     return _same_text(182, view.tokens, ids, expected, "token_ids", call.n)
 
 
-def _prompt(view: CaseView, call: Call, prompt: list[int], past: list[int], tools: Sequence[Any]) -> Evidence:
+def _prompt(view: CaseView, call: Call, prompt: list[int], past: list[int], rollout: RolloutState) -> Evidence:
     """Whether the prompt ids are those of the conversation. While nothing was sampled there is one right encoding of it."""
-    messages = call.body["messages"]
+    messages, tools = call.body["messages"], rollout.tools
     opening = not any(isinstance(m, dict) and m.get("role") == "assistant" for m in messages)
     canonical = view.tokens.prompt_ids(messages, tools) if opening else prompt
     if prompt == canonical:
         return _whole_prompt(view.tokens, messages, tools, prompt, past, call.n)
-    if view.dialect == "sync" and tools and prompt == view.tokens.prompt_ids(messages, ()):
-        names = ", ".join(tool["function"]["name"] for tool in tools)
-        observed = "the prompt of the conversation without tools"
-        return broken(196, f"the tools {names} in the prompt", observed, call.n)
+    if tools and prompt == view.tokens.prompt_ids(messages, ()):
+        return _without_tools(rollout, call.n)
     different = (k for k, (a, b) in enumerate(zip(prompt, canonical, strict=False)) if a != b)
     at = next(different, min(len(prompt), len(canonical)))
     expected = f"the {len(canonical)} ids of the conversation with its tools"
     return broken(183, expected, f"{len(prompt)} ids, another one at {at}", call.n)
+
+
+def _without_tools(rollout: RolloutState, n: int) -> Finding:
+    names = ", ".join(str(mapping(mapping(tool).get("function")).get("name")) for tool in rollout.tools)
+    if rollout.sent_tools:
+        return broken(183, f"the tools {names} of the request in the prompt", WITHOUT_TOOLS, n)
+    return broken(196, f"the tools {names} in the prompt", f"{WITHOUT_TOOLS}. {TOOLS_IN_REQUEST}", n)
 
 
 def _whole_prompt(

@@ -30,16 +30,25 @@ BRANCHES = "`branches` on the card: a generation request with another history be
 NO_MASK = "`response_mask: false` on the card: generation requests have no response mask"
 
 
+NO_IDS = "`token_ids: false` on the card: generations have no token ids"
+ABOUT_IDS = {"TRAINER-180", "TRAINER-182", "TRAINER-183"}
+TOOLS_OF_REQUESTS = "`tools_in: request`, on the card or by default: each generation request has its tools itself"
+
+
 def reason(card: TrainerCard, case: Case) -> str | None:
     """Why a case cannot be played with a trainer of this card, None where it can."""
     return next(_reasons(card, case), None)
 
 
 def _reasons(card: TrainerCard, case: Case) -> Iterator[str]:
-    yield from _of_source(card.rollouts, case)
+    yield from _of_source(card, case)
     yield from _of_place(card.rollouts, card.rollout_id_in, case)
     if not card.response_mask and any(_has_mask(step.what) for step in case.steps):
         yield NO_MASK
+    if not card.token_ids and ABOUT_IDS.issuperset(case.requirements):
+        yield NO_IDS
+    if card.requests_have_tools and any(isinstance(step.what, expect.ToolsInPrompts) for step in case.steps):
+        yield TOOLS_OF_REQUESTS
     if "branches" in card.capabilities and any(_is_wrong(step.what) for step in case.steps):
         yield BRANCHES
 
@@ -55,11 +64,11 @@ def _has_mask(what: object) -> bool:
     return isinstance(what, Generate) and what.response_mask != "correct"
 
 
-def _of_source(source: Source, case: Case) -> Iterator[str]:
-    if source == "open":
-        yield from _open(case)
-    if source == "started":
-        yield from _started(case)
+def _of_source(card: TrainerCard, case: Case) -> Iterator[str]:
+    if card.rollouts == "open":
+        yield from _open(card, case)
+    if card.rollouts == "started":
+        yield from _started(card, case)
 
 
 def _of_place(source: Source, place: str, case: Case) -> Iterator[str]:
@@ -71,14 +80,16 @@ def _of_place(source: Source, place: str, case: Case) -> Iterator[str]:
             yield ID_AS_KEY
 
 
-def _open(case: Case) -> Iterator[str]:
+def _open(card: TrainerCard, case: Case) -> Iterator[str]:
     begun: set[str] = set()
     for step in case.steps:
         what = step.what
         if isinstance(what, ABOUT_STARTS) or (isinstance(what, expect.ControlStatus) and what.request == "start"):
             yield NO_START
-        if isinstance(what, do.StartRollout) and (what.tools not in ((), do.ALL_TOOLS) or _is_special(what)):
-            yield NO_START
+        if isinstance(what, do.StartRollout):
+            named = what.tools not in ((), do.ALL_TOOLS) and not card.requests_have_tools
+            if named or _is_special(what):
+                yield NO_START
         if isinstance(what, Generate):
             if what.rollout_id:
                 yield "`rollouts: open` on the card: no rollout id is unknown"
@@ -97,7 +108,7 @@ def _is_special(start: do.StartRollout) -> bool:
     return bool(special) or start.timeout_s is not None
 
 
-def _started(case: Case) -> Iterator[str]:
+def _started(card: TrainerCard, case: Case) -> Iterator[str]:
     for step in case.steps:
         what = step.what
         about_control = isinstance(what, expect.ControlStatus) and what.request == "start"
@@ -108,5 +119,5 @@ def _started(case: Case) -> Iterator[str]:
                 yield NO_CONTROL.format(source="started")
             if what.id_like or what.id_ending:
                 yield "`rollouts: started` on the card: the trainer makes up the ids of its rollouts"
-            if case.dialect == "sync" and what.tools != do.ALL_TOOLS:
+            if case.dialect == "sync" and what.tools != do.ALL_TOOLS and not card.requests_have_tools:
                 yield "`rollouts: started` on the card: all rollouts run at one rollout server, which has all tools"

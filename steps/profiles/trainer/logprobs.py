@@ -16,7 +16,7 @@ Numbers = Sequence[int | float]
 def logprobs(view: CaseView) -> Iterator[Evidence]:
     for rollout in view.rollouts.values():
         record = {} if view.branched else view.record(rollout)  # the branches of a record are in no order
-        shown = _of_replies(view, rollout) if view.dialect == "sync" else None
+        shown = _of_replies(view, rollout) if view.shows_tokens else None
         turns, recorded = _of_turns(record), _of_record(record)
         at = tuple(rollout.records[-1:]) or tuple(call.n for call in rollout.calls[:1])
         impossible = [list(_impossible(values, at)) for values in (shown, turns, recorded)]

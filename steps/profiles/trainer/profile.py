@@ -151,9 +151,10 @@ class TrainerPeers(NoPeers):
         engine, needs = self.setting.engine, sorted(case.needs)
         if engine is not None and (told := next((engine.lacks[need] for need in needs if need in engine.lacks), "")):
             return told
-        if unmet := next(filter(None, (unmet_need(self.source, need) for need in needs)), None):
+        described = trainer_card(self.setting.card)
+        if unmet := next(filter(None, (unmet_need(described, need) for need in needs)), None):
             return unmet  # whatever else the card declares
-        if reason := left_out.reason(trainer_card(self.setting.card), case):
+        if reason := left_out.reason(described, case):
             return reason
         return lacking(CAPABILITIES, (need for need in needs if not self.setting.card.declares(need)))
 
@@ -189,6 +190,7 @@ def read(session: TrainerSession, case: Case) -> CaseView:
         context.place,
         context.described.token_ids_at,
         context.described.declares("branches"),
+        context.described.token_ids,
     )
 
 

@@ -8,7 +8,7 @@ started  the trainer sends start requests of its own accord, to the address that
 from typing import Literal
 
 from rollout_conformance.steps.engine.target_card import Card
-from rollout_conformance.steps.profiles.trainer.card import trainer_card
+from rollout_conformance.steps.profiles.trainer.card import TrainerCard, trainer_card
 
 Source = Literal["control", "open", "started"]
 NO_CONTROL = "`rollouts: {source}` on the card: there is no control request"
@@ -25,6 +25,6 @@ def source_of(card: Card) -> Source:
     return trainer_card(card).rollouts
 
 
-def unmet_need(source: Source, need: str) -> str | None:
+def unmet_need(card: TrainerCard, need: str) -> str | None:
     """Why what a case needs cannot be there in this way, None where it may be."""
-    return WITHOUT[source].get(need)
+    return None if need == "tool_calls" and card.requests_have_tools else WITHOUT[card.rollouts].get(need)

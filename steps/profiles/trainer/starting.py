@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from rollout_conformance.steps.engine.lenient_json import listed, mapping
+from rollout_conformance.steps.engine.lenient_json import listed, mapping, mappings
 from rollout_conformance.steps.engine.session import WaitTimeout
 from rollout_conformance.steps.engine.trace import Headers, Request
 from rollout_conformance.steps.http.keys import bearer
@@ -54,6 +54,7 @@ async def by_control_request(session: TrainerSession, part: RolloutState, wanted
         part.label, server, context.dialect, session.trace, wanted.tools, part.rollout_id, wanted.responses
     )
     part.hosted.accept_after_s = wanted.accept_after_s
+    part.sent_tools = _sent_tools(session, wanted, {})
     context.host.host(part.hosted)
     part.messages = prompt(nonce)
     body = {
@@ -80,6 +81,13 @@ async def by_itself(session: TrainerSession, part: RolloutState, wanted: Wanted)
     part.nonce, part.sampling, part.open = session.context.nonce(), SAMPLING, True
     part.rollout_id = _id(session, part, wanted)
     part.messages = part.history = prompt(part.nonce)
+    part.sent_tools = _sent_tools(session, wanted, {})
+
+
+def _sent_tools(session: TrainerSession, wanted: Wanted, start: Mapping[str, object]) -> Sequence[object]:
+    """The tools that generation requests have: those of the start request, else those of the case where the card says that they have any."""
+    own = [tool for tool in mappings(start.get("tools")) if isinstance(mapping(tool.get("function")).get("name"), str)]
+    return own or (wanted.tools if session.context.described.requests_have_tools else ())
 
 
 def _id(session: TrainerSession, part: RolloutState, wanted: Wanted) -> str:
@@ -101,6 +109,7 @@ async def by_arrival(session: TrainerSession, part: RolloutState, wanted: Wanted
     part.messages = part.history = start.messages
     part.base_url = base_url(start)
     part.sampling = {**SAMPLING, **sampling(start)}
+    part.sent_tools = _sent_tools(session, wanted, start.body)
     starts.running[part.rollout_id] = part.hosted
     closing.end_after(session.hold(GATE), part)
     start.taken(part.hosted)

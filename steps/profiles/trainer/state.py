@@ -44,7 +44,8 @@ class RolloutState:
     `base_url` where they go, where the start request says so; `nonce` is what no other rollout has in its prompt. `open` when nobody
     starts the rollout: its first generation request does. `reported` once the trainer accepted its end. `control`, `callbacks` and
     `records` are the numbers of the exchanges: the control request that started the rollout, the completed callbacks, and the readings
-    of the record. `branches` are other conversations of the rollout, by their names within the case."""
+    of the record. `sent_tools` are the tools that its generation requests have themselves. `branches` are other conversations of the
+    rollout, by their names within the case."""
 
     label: str
     rollout_id: str = ""
@@ -65,6 +66,7 @@ class RolloutState:
     truncated: bool = False
     reported: bool = False
     nonce: str = ""
+    sent_tools: Sequence[Any] = ()
     branches: "dict[str, RolloutState]" = field(default_factory=dict)
 
     def branch(self, name: str, history: list[Any]) -> "RolloutState":
@@ -72,6 +74,11 @@ class RolloutState:
         if name not in self.branches:
             self.branches[name] = replace(self, history=history, answered=0, prompt=0, sampled=0, truncated=False)
         return self.branches[name]
+
+    @property
+    def tools(self) -> Sequence[Any]:
+        """The tools of its prompts: those of its requests, else those of its rollout server."""
+        return self.sent_tools or (self.hosted.tools if self.hosted else ())
 
     @property
     def began(self) -> bool:
@@ -125,7 +132,7 @@ def read_body(response: Response | None, token_ids_at: str | None) -> JsonObject
 @dataclass(frozen=True, slots=True)
 class CaseView:
     """One case as the checks read it. `place` is where a request names its rollout, `token_ids_at` where the card names the ids of a
-    generation; `branched` when a rollout may have several conversations."""
+    generation; `branched` when a rollout may have several conversations; `with_ids` unless the card says that generations have no token ids."""
 
     trace: Trace
     dialect: str
@@ -138,6 +145,12 @@ class CaseView:
     place: str = BODY
     token_ids_at: str | None = None
     branched: bool = False
+    with_ids: bool = True
+
+    @property
+    def shows_tokens(self) -> bool:
+        """Whether a generation has to have its token ids."""
+        return self.dialect == "sync" and self.with_ids
 
     def answer(self, n: int) -> tuple[int | None, Any]:
         """(status, parsed body) of an exchange, the tokens of a generation in their members; a body that is no object is {}."""
@@ -210,7 +223,7 @@ def insertions(tokens: Tokens, part: RolloutState) -> tuple[int, ...]:
     """
     if not part.answered:
         return ()
-    tools = part.hosted.tools if part.hosted else ()
+    tools = part.tools
     whole = tokens.render(part.history, tools)
     before = len(tokens.prompt_ids(part.history[: part.answered - 1], tools))
     grown = [len(tokens.encode(whole)) - prompt - part.sampled for prompt in (before, part.prompt)]

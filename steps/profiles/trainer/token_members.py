@@ -44,15 +44,18 @@ def places(body: object, names: Sequence[str]) -> list[str]:
     return [path for path, _ in _lists(body, "", names, DEEPEST)]
 
 
+KEPT = "If the trainer keeps the token ids to itself, write on the card: `token_ids: false`"
+
+
 def hint(body: JsonObject, at: str | None) -> str:
-    """What a message adds where no token ids could be read; empty where the response has none."""
+    """What a message adds where no token ids could be read."""
     if at is not None:
         return f"; looked for at {at} (`token_ids_at` on the card)"
     there = places(body, SAMPLED)
     return (
         f"; there are {len(there)}: {', '.join(there[:4])}. Write the right one on the card: `token_ids_at`"
         if there
-        else ""
+        else f". {KEPT}"
     )
 
 

@@ -51,7 +51,7 @@ def stopped(call: Call, body: Body) -> Iterator[Evidence]:
 
 def nothing_sampled(view: CaseView, call: Call, body: Body) -> Iterator[Evidence]:
     """A generation that says it is complete was sampled: it has one token at least, that of its end."""
-    sampled = body.get("token_ids") if view.dialect == "sync" else count(body, "completion_tokens")
+    sampled = body.get("token_ids") if view.shows_tokens else count(body, "completion_tokens")
     if is_empty(body) and finished(body) and sampled in ([], 0):
         reason = choice(body).get("finish_reason")
         yield Finding(
@@ -67,7 +67,7 @@ def within_max_tokens(view: CaseView, call: Call, body: Body) -> Iterator[Eviden
     most = call.body.get("max_tokens")
     if not isinstance(most, int) or isinstance(most, bool):
         return
-    ids = body.get("token_ids") if view.dialect == "sync" else None
+    ids = body.get("token_ids") if view.shows_tokens else None
     sampled = len(ids) if isinstance(ids, list) else (count(body, "completion_tokens") or 0) - 1  # some count the end
     if sampled > most:
         yield Finding(TRUNCATION, f"at most {most} sampled tokens (max_tokens)", f"{sampled} tokens", (call.n,))
