@@ -124,13 +124,15 @@ def _calls(call: Call, body: JsonObject) -> Iterator[Evidence]:
     known = {show(c.get("id")) for m in call.body["messages"] for c in mappings(mapping(m).get("tool_calls"))}
     message = body["choices"][0]["message"]
     calls = message.get("tool_calls") or []
-    for made in calls if isinstance(calls, list) else [calls]:
+    cut = body["choices"][0].get("finish_reason") == "length"  # then the last call ends where the tokens did
+    for k, made in enumerate(calls if isinstance(calls, list) else [calls], 1):
         function = made.get("function") if isinstance(made, dict) else None
         arguments = function.get("arguments") if isinstance(function, dict) else None
         name = made.get("id") if isinstance(made, dict) else None
         good = isinstance(name, str) and bool(name) and made.get("type") == "function" and isinstance(arguments, str)
         value = parse(arguments.encode("utf-8", "replace")) if isinstance(arguments, str) else NotJson("no string")
-        if not good or not isinstance(value, dict):
+        truncated = cut and isinstance(calls, list) and k == len(calls) and isinstance(value, NotJson)
+        if not good or not (truncated or isinstance(value, dict)):
             yield broken(
                 200, "an id, type function, and arguments that are a text with a JSON object", show(made), call.n
             )
