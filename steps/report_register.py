@@ -13,7 +13,8 @@ from rollout_conformance.steps import case_catalog, catalogues
 from rollout_conformance.steps.engine import bug_reports
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.suggestions import similar_names
-from rollout_conformance.steps.mutation_testing import MutantInfo, MutantRun, listed, run_mutant
+from rollout_conformance.steps.mutant_list import MutantInfo, listed
+from rollout_conformance.steps.mutant_run import MutantRun, Search, run_mutant
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.profiles import PROFILES
 
@@ -115,7 +116,7 @@ async def _prove(profile: str, only: tuple[str, ...], jobs: int, echo: Callable[
 
     async def one(mutant: MutantInfo) -> None:
         async with gate:
-            run = await _run(mutant, profile)
+            run = await _run(mutant, profile, entries[mutant.name])
         for report in entries[mutant.name]:
             line, code = verdict(report, mutant, run, PROFILES[profile].catalogue[report.requirement])
             codes.append(code)
@@ -127,10 +128,19 @@ async def _prove(profile: str, only: tuple[str, ...], jobs: int, echo: Callable[
     return 1 if 1 in codes else max(codes, default=0)
 
 
-async def _run(mutant: MutantInfo, profile: str) -> MutantRun | str:
-    """What the suite finds in a mutant, or why it could not be judged."""
+async def _run(mutant: MutantInfo, profile: str, entries: Iterable[BugReport]) -> MutantRun | str:
+    """What the suite finds in a mutant until all entries about it are proved, or why it could not be judged."""
+    wanted = {
+        (report.requirement, dialect)
+        for report in entries
+        for dialect in applies_to(report, mutant, PROFILES[profile].catalogue[report.requirement])
+    }
+    search = Search(
+        frozenset(name for name, _ in wanted),
+        lambda run: all(dialect in run.dialects.get(name, ()) for name, dialect in wanted),
+    )
     try:
-        return await run_mutant(mutant, mutant.by, profile)
+        return await run_mutant(mutant, mutant.by, profile, search=search)
     except (SuiteError, TimeoutError) as error:
         return " ".join(str(error).split()) or type(error).__name__
 

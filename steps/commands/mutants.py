@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from rollout_conformance.steps import mutation_testing, report_register
+from rollout_conformance.steps import mutant_list, mutation_testing, report_register
 from rollout_conformance.steps.engine import early_end
 from rollout_conformance.steps.profiles import DEFAULT, PROFILES
 
@@ -31,6 +31,11 @@ from rollout_conformance.steps.profiles import DEFAULT, PROFILES
     default=None,
     help=f"The profile whose mutants are judged. Default: {DEFAULT}; with --reports all.",
 )
+@click.option(
+    "--quick",
+    is_flag=True,
+    help="Only whether each is found: plays the cases about its requirement, and the others where those do not find it.",
+)
 @click.option("--card", type=click.Path(path_type=Path, exists=True), help="Another configuration of the reference.")
 def command(
     only: tuple[str, ...],
@@ -39,6 +44,7 @@ def command(
     jobs: int,
     reports: bool,
     profile: str | None,
+    quick: bool,
     card: Path | None,
 ) -> None:
     """Run the suite against servers with one known defect each.
@@ -47,11 +53,13 @@ def command(
     """
     if reports and methods:
         raise click.UsageError("--reports judges each mutant by the method that it names; leave out --by.")
+    if reports and quick:
+        raise click.UsageError("--reports plays no more cases than it takes; leave out --quick.")
     if names_only:
-        click.echo("\n".join(early_end.run(mutation_testing.described(only, profile or DEFAULT))))
+        click.echo("\n".join(early_end.run(mutant_list.described(only, profile or DEFAULT))))
         return
     if reports:
         work = report_register.prove([profile] if profile else [*PROFILES], only, jobs, click.echo)
     else:
-        work = mutation_testing.matrix(only, methods, jobs, click.echo, profile or DEFAULT, card)
+        work = mutation_testing.matrix(only, methods, jobs, click.echo, profile or DEFAULT, card, quick)
     sys.exit(early_end.run(work))

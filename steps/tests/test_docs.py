@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from rollout_conformance.steps.cli import cli
 from rollout_conformance.steps.gallery import entry as gallery
-from rollout_conformance.steps.mutation_testing import listed
+from rollout_conformance.steps.mutant_list import listed
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.profiles import PROFILES
 

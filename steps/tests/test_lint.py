@@ -7,7 +7,7 @@ import pytest
 
 from rollout_conformance.contracts.requirements import Method
 from rollout_conformance.contracts.rollout.lifecycle import BREACHES
-from rollout_conformance.steps import case_catalog, lint, mutation_testing
+from rollout_conformance.steps import case_catalog, lint, mutant_list
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import Location
 from rollout_conformance.steps.profiles.rollout import fuzz_adapter
@@ -67,6 +67,6 @@ def test_what_a_silence_after_a_generated_start_breaks_is_fuzzed() -> None:
 
 
 def test_a_mutant_that_only_one_method_finds_breaks_what_that_method_judges() -> None:
-    planted = [mutant for mutant in asyncio.run(mutation_testing.listed(())) if mutant.by in ("fuzzing", "exploration")]
+    planted = [mutant for mutant in asyncio.run(mutant_list.listed(())) if mutant.by in ("fuzzing", "exploration")]
     assert planted
     assert [m.name for m in planted if m.by not in PROFILE.catalogue[m.requirement].judged_by] == []

@@ -10,7 +10,8 @@ from rollout_conformance.contracts.reports import BugReport
 from rollout_conformance.contracts.requirements import Requirement
 from rollout_conformance.steps import catalogues, report_register
 from rollout_conformance.steps.engine import bug_reports
-from rollout_conformance.steps.mutation_testing import MutantInfo, MutantRun
+from rollout_conformance.steps.mutant_list import MutantInfo
+from rollout_conformance.steps.mutant_run import MutantRun
 from rollout_conformance.steps.profiles import PROFILES
 from rollout_conformance.steps.report_register import Named
 from rollout_conformance.steps.requirement_text import requirement_text
