@@ -109,7 +109,8 @@ def batches(cases: Sequence[Case], search: Search | None) -> list[list[Case]]:
     """What is played before it is asked whether that was enough."""
     if search is None:
         return [[*cases]]
-    about, others = [], []
+    about: list[Case] = []
+    others: list[Case] = []
     for case in cases:
         (about if search.requirements & {*case.requirements} else others).append(case)
     return [some for some in (about, others) if some]
