@@ -65,6 +65,7 @@ TINKER = [
     Route(f"{API}/training_runs/{{model_id}}/checkpoints", tinker_rest.RunCheckpoints),
     Route(f"{API}/training_runs/{{model_id}}/checkpoints/{{kind}}/{{name}}", tinker_rest.RunCheckpoint),
     Route(f"{API}/training_runs/{{model_id}}/checkpoints/{{kind}}/{{name}}/ttl", tinker_rest.Lifetime),
+    Route(f"{API}/training_runs/{{model_id}}/checkpoints/{{kind}}/{{name}}/publish", tinker_rest.Publication),
     Route(f"{API}/checkpoints", tinker_rest.UserCheckpoints),
     Route(f"{API}/sessions", tinker_rest.Sessions),
     Route(f"{API}/sessions/{{session_id}}", tinker_rest.Session),

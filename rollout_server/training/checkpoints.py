@@ -122,6 +122,19 @@ class Checkpoints:
             "UPDATE checkpoints SET expires_at = ? WHERE file = ?", expires, self.find(user, path)["file"]
         )
 
+    def set_public(self, user: str, path: Path, public: bool) -> None:
+        """Raises `UserError` 404, and 409 where it is so already."""
+        row = self.find(user, path)
+        if is_public(row) is public:
+            raise errors.conflict(f"The checkpoint is {'public' if public else 'private'} already")
+        about = json_text.dumps({**about_of(row), "public": public}).decode()
+        self._database.run("UPDATE checkpoints SET about = ? WHERE file = ?", about, row["file"])
+
+    def readable(self, user: str, path: Path) -> Row:
+        """Of this user, or public. Raises `UserError` 404."""
+        row = self._row(path)
+        return row if row is not None and is_public(row) else self.find(user, path)
+
     def _drop(self, which: str, *values: Any) -> None:
         rows = self._database.all(f"SELECT file FROM checkpoints WHERE {which}", *values)  # noqa: S608
         for row in rows:
@@ -160,3 +173,7 @@ def path_of(row: Row) -> Path:
 
 def about_of(row: Row) -> dict[str, Any]:
     return dict(json_text.loads(row["about"]))
+
+
+def is_public(row: Row) -> bool:
+    return bool(about_of(row).get("public", False))

@@ -48,7 +48,7 @@ def checkpoint(row: Row) -> dict[str, Any]:
         "time": moment(row["created_at"]),
         "tinker_path": str(path),
         "size_bytes": row["size"],
-        "public": False,
+        "public": checkpoints.is_public(row),
         "expires_at": moment(row["expires_at"]),
     }
 
@@ -126,6 +126,21 @@ class Lifetime(HTTPEndpoint):
         app_state, caller = state_of(request), api_key_caller(request)
         given = validate(await read_json(request), SetTtl)
         app_state.service.checkpoints.set_lifetime(caller.user, path_in(app_state, caller, request), given.ttl_seconds)
+        return Response(status_code=204)
+
+
+class Publication(HTTPEndpoint):
+    """Makes a checkpoint public, or private again. A public one can be read with any key, and changed with none but its owner's."""
+
+    async def post(self, request: Request) -> Response:
+        return self.set(request, public=True)
+
+    async def delete(self, request: Request) -> Response:
+        return self.set(request, public=False)
+
+    def set(self, request: Request, *, public: bool) -> Response:
+        app_state, caller = state_of(request), api_key_caller(request)
+        app_state.service.checkpoints.set_public(caller.user, path_in(app_state, caller, request), public)
         return Response(status_code=204)
 
 

@@ -117,7 +117,7 @@ def create_from_weights(
         return known
     if given.weights_access_token is not None:
         raise errors.not_implemented("weights_access_token")
-    row = service.checkpoints.find(caller.user, checkpoints.parse_path(given.path))
+    row = service.checkpoints.readable(caller.user, checkpoints.parse_path(given.path))
     base = str(checkpoints.about_of(row)["base_model"])
     if given.base_model not in (None, base):
         raise errors.not_implemented("A base_model other than that of the checkpoint")
@@ -206,7 +206,7 @@ class WeightsInfo(HTTPEndpoint):
     async def post(self, request: Request) -> Response:
         app_state, caller = state_of(request), api_key_caller(request)
         given = validate(await read_json(request), wire.WeightsInfo)
-        row = app_state.service.checkpoints.find(caller.user, checkpoints.parse_path(given.tinker_path))
+        row = app_state.service.checkpoints.readable(caller.user, checkpoints.parse_path(given.tinker_path))
         about = checkpoints.about_of(row)
         parts = {"train_unembed": True, "train_mlp": True, "train_attn": True}
         return json_response({"base_model": about["base_model"], "is_lora": True, "lora_rank": about["rank"], **parts})

@@ -88,7 +88,7 @@ def find(app_state: AppState, user: str, path: Path) -> None:
     """That it is there, or will be once a request of this user has run. Raises `UserError` 404."""
     service = app_state.service
     if not service.will_exist(user, path):
-        service.checkpoints.find(user, path)
+        service.checkpoints.readable(user, path)
 
 
 def unload_model(app_state: AppState, user: str, model: Row, given: wire.ModelRequest) -> Work:
@@ -118,7 +118,7 @@ def source(app_state: AppState, user: str, given: wire.Sample) -> tuple[str, str
 
 def weights_of(app_state: AppState, user: str, base: str | None, path: str | None) -> tuple[str, str | None]:
     if path is not None:
-        row = app_state.service.checkpoints.find(user, checkpoints.parse_path(path))
+        row = app_state.service.checkpoints.readable(user, checkpoints.parse_path(path))
         own = str(checkpoints.about_of(row)["base_model"])
         if base not in (None, own):
             raise errors.invalid("base_model is not that of model_path")

@@ -155,7 +155,7 @@ class Load:
     optimizer: bool
 
     def prepare(self, context: Context) -> Run:
-        row = context.checkpoints.find(context.user, self.path)
+        row = context.checkpoints.readable(context.user, self.path)
         saved = context.checkpoints.read(row)
 
         def run(state: ModelState | None) -> Done:

@@ -70,7 +70,7 @@ MUTANTS = (
         patch=around(CommandLog, "find", _of_anybody("commands")), dialects=TINKER,
     ),
     Mutant(
-        "checkpoints_of_anybody", breaks="028", what="a checkpoint can be loaded with any key",
+        "checkpoints_of_anybody", breaks="028", also=("053",), what="a checkpoint can be loaded with any key",
         patch=around(Checkpoints, "find", _path_of_anybody), dialects=TINKER,
     ),
     Mutant(

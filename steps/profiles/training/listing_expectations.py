@@ -123,6 +123,30 @@ def _described(run: Mapping[str, object], name: str, wanted: object) -> Check | 
     return Check(found == wanted, f"{name} {show(wanted)}", f"{name} {show(found)}")
 
 
+@verb("public", example="{of: listing, saved: saved, public: true}")
+@dataclass(frozen=True, slots=True)
+class Public(ResponseExpectation[TrainingResponse, TrainingView]):
+    """The entry of a checkpoint in the list is public, or is not, where it has that member."""
+
+    saved: ResponseName = field(default="saved", kw_only=True)
+    "The save of the checkpoint."
+    public: bool = field(default=False, kw_only=True)
+    "Whether it has to be public."
+    provided: tuple[ResponseName, ...] = field(default=(), kw_only=True)
+    "Calls that the target may reject: where one was, nothing is judged."
+
+    def check(self, response: TrainingResponse, view: TrainingView) -> Check | None:
+        path = next((made_by(one) for one in view.named(self.saved)), "")
+        if not path or any(one.outcome != "done" for one in view.named(*self.provided)):
+            return None
+        found = [one.get("public") for one in mappings(response.result.get("checkpoints")) if _id_of(one) == path]
+        if len(found) != 1 or found[0] is None:
+            return None
+        return Check(
+            found[0] is self.public, f"{show(path)} with public {show(self.public)}", f"public {show(found[0])}"
+        )
+
+
 def asked(response: TrainingResponse, view: TrainingView) -> tuple[int, int]:
     """The limit and the offset of the request of a page."""
     query = parse_qs(urlsplit(view.trace.exchanges[response.n].request.path).query)

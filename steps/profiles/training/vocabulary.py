@@ -18,6 +18,7 @@ from rollout_conformance.steps.profiles.training import (
     run_expectations,
     sampling,
     sampling_expectations,
+    sampling_sessions,
     training_steps,
     wide_expectations,
 )
@@ -33,6 +34,7 @@ VOCABULARY = Vocabulary.of(
     training_steps.Measure,
     training_steps.OptimStep,
     sampling.Sample,
+    sampling_sessions.SamplingSession,
     checkpoints.Save,
     checkpoints.Load,
     checkpoints.SaveForSampler,
@@ -59,6 +61,7 @@ VOCABULARY = Vocabulary.of(
     listing_expectations.KindsOfCheckpoints,
     listing_expectations.DescribedRun,
     listing_expectations.Pages,
+    listing_expectations.Public,
     expiry_expectations.Expires,
     expectations.OutputsOf,
     expectations.Result,
