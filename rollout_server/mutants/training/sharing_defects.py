@@ -12,7 +12,6 @@ from rollout_conformance.rollout_server.training import (
     adapter,
     losses,
     sampling,
-    tinker_works,
     training_step,
     works,
 )
@@ -158,15 +157,16 @@ def _checkpoints_end_too(original: Any, self: Service, user: str, session: str) 
         self.checkpoints._drop("model = ?", one["id"])
 
 
-def _path_ignored(original: Any, app_state: Any, user: str, base: str | None, path: str | None) -> Any:
-    return original(app_state, user, base, path)[0], None
+def _path_ignored(original: Any, context: Any, sampler: str, session: str, path: str | None, file: str | None) -> None:
+    original(context, sampler, session, path, None if path else file)
 
 
-def _newest_of_the_model(original: Any, app_state: Any, user: str, base: str | None, path: str | None) -> Any:
-    own, file = original(app_state, user, base, path)
+def _newest_of_the_model(
+    original: Any, context: Any, sampler: str, session: str, path: str | None, file: str | None
+) -> None:
     statement = "SELECT file FROM checkpoints WHERE model = (SELECT model FROM checkpoints WHERE file = ?) ORDER BY created_at DESC"
-    newest = app_state.service.database.one(statement, file)
-    return own, newest["file"] if newest else file
+    newest = context.database.one(statement, file) if path else None
+    original(context, sampler, session, path, newest["file"] if newest else file)
 
 
 OPTIMIZER = (
@@ -191,7 +191,7 @@ OPTIMIZER = (
         patch=around(training_step, "optimize", _by_matrix), dialects=TINKER,
     ),
     Mutant(
-        "mean_of_calls", breaks="001", also=("045",), what="the gradient is the mean over the calls of forward_backward",
+        "mean_of_calls", breaks="001", also=("*",), what="the gradient is the mean over the calls of forward_backward",
         patch=around(ModelState, "accumulate", _mean_of_calls), dialects=TINKER,
     ),
 )  # fmt: skip
@@ -248,11 +248,11 @@ MUTANTS = (
         patch=around(Service, "end_session", _checkpoints_end_too), dialects=TINKER,
     ),
     Mutant(
-        "path_of_samplers_ignored", breaks="021", also=("022",), what="a sampling session samples from the base model, whatever its path is",
-        patch=around(tinker_works, "weights_of", _path_ignored), dialects=TINKER,
+        "path_of_samplers_ignored", breaks="021", what="a sampling session samples from the base model, whatever its path is",
+        patch=around(works, "add_sampler", _path_ignored), dialects=TINKER,
     ),
     Mutant(
-        "path_is_the_newest", breaks="021", also=("049",), what="samples come from the newest checkpoint of the model, whatever the path is",
-        patch=around(tinker_works, "weights_of", _newest_of_the_model), dialects=TINKER,
+        "path_of_samplers_is_the_newest", breaks="021", what="a sampling session samples from the newest checkpoint of the model of its path",
+        patch=around(works, "add_sampler", _newest_of_the_model), dialects=TINKER,
     ),
 )  # fmt: skip

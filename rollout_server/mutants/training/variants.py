@@ -23,11 +23,13 @@ from rollout_conformance.rollout_server.training import (
     signal_step,
     signal_works,
     tinker_endpoints,
+    tinker_rest,
     tinker_sessions,
+    tinker_works,
     training_step,
 )
 from rollout_conformance.rollout_server.training.base_model import BaseModel, Floats
-from rollout_conformance.rollout_server.training.checkpoints import Checkpoints
+from rollout_conformance.rollout_server.training.checkpoints import WEIGHTS, Checkpoints, parse_path
 from rollout_conformance.rollout_server.training.command_log import FAILED, Command, CommandLog
 from rollout_conformance.rollout_server.training.errors import UserError
 from rollout_conformance.rollout_server.training.key_store import KeyStore
@@ -191,7 +193,27 @@ def _without_config(row: dict[str, Any]) -> dict[str, Any]:
     return {**row, "config": {name: row["config"][name] for name in names}, "user_id": None}
 
 
+def _only_of_samplers(original: Any, app_state: Any, user: str, base: str | None, path: str | None) -> Any:
+    """Training checkpoints are not sampled from: that takes a save for samplers."""
+    if path is not None and parse_path(path).kind == WEIGHTS:
+        raise errors.not_implemented("Sampling from a training checkpoint")
+    return original(app_state, user, base, path)
+
+
+def _without_public(entry: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in entry.items() if name != "public"}
+
+
+def _of_the_owner(original: Any, self: Checkpoints, user: str, path: Any) -> Any:
+    """What is public is found by it in a catalogue, which is no part of this API."""
+    return self.find(user, path)
+
+
 VARIANTS: Mapping[str, Patch] = {
+    "training_checkpoints_are_not_sampled": around(tinker_works, "weights_of", _only_of_samplers),
+    "publication_is_not_shown": every(
+        after(tinker_rest, "checkpoint", _without_public), around(Checkpoints, "readable", _of_the_owner)
+    ),
     "few_words": around(app, "on_user_error", _few_words),
     "one_status_for_bad_requests": around(app, "on_user_error", _bad_request),
     "health_status_is_ok": around_handler(signal_endpoints.Health, "get", _status_ok),

@@ -22,8 +22,9 @@ LEAST, MOST = 0.7, 1.4  # curvature makes the fall smaller than the gradient say
 @verb("gradient_of_loss", example="{of: [before, stepped, clipped], rate: 0.001, clipped_rate: 0.01, limit: 1}")
 @dataclass(frozen=True, slots=True)
 class GradientOfLoss(ComparedResponses[TrainingResponse, TrainingView]):
-    """The gradient has the scale of the loss. Three responses of one batch with weights of 1: of a new model, after a step with a large eps, and
-    after such a step with `grad_clip_norm`."""
+    """The gradient has the scale of the loss. Three responses of one batch with weights of 1: before a step, after one with a large eps, and
+    after such a step with `grad_clip_norm`. Norms of single matrices show on a trained model, all of
+    whose matrices have gradients."""
 
     rate: int | float = field(default=0.001, kw_only=True)
     "The learning rate of the step, divided by its eps."
