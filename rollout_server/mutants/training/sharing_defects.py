@@ -11,10 +11,12 @@ from rollout_conformance.rollout_server.training import (
     adam,
     adapter,
     losses,
+    sampling,
     training_step,
     works,
 )
 from rollout_conformance.rollout_server.training.model_state import ModelState
+from rollout_conformance.rollout_server.training.model_store import END_MODEL
 from rollout_conformance.rollout_server.training.service import Service
 
 
@@ -97,6 +99,23 @@ def _next_token(rows: Any) -> Any:
     return {**rows, "prompt_logprobs": [None, *row[2:], row[-1]]} if row and len(row) > 2 else rows
 
 
+def _next_top(rows: Any) -> Any:
+    row = rows.get("topk_prompt_logprobs")
+    return {**rows, "topk_prompt_logprobs": [None, *row[2:], row[-1]]} if row and len(row) > 2 else rows
+
+
+def _stops_of_the_first(
+    original: Any, base: Any, unembedding: Any, prompt: Any, options: Any, nth: int, decode: Any
+) -> Any:
+    own = options if nth == 0 else replace(options, stop_tokens=frozenset(), stop_texts=())
+    return original(base, unembedding, prompt, own, nth, decode)
+
+
+def _old_returned(original: Any, base: Any, unembedding: Any, sequence: Any, given: Any, *, with_gradient: bool) -> Any:
+    one = original(base, unembedding, sequence, given, with_gradient=with_gradient)
+    return replace(one, logprobs=sequence.given["logprobs"]) if "logprobs" in sequence.given else one
+
+
 def _at_least_zero(original: Any, loss: Any, lp: Any, given: Any, config: Any) -> Any:
     given = {**given, "weights": np.maximum(given["weights"], 0)} if "weights" in given else given
     return original(loss, lp, given, config)
@@ -113,6 +132,23 @@ def _half_of_the_adapter(original: Any, self: works.Sample, context: Any, saved:
     return original(
         self, context, saved and replace(saved, shape=adapter.Shape(saved.shape.rank, saved.shape.alpha / 2))
     )
+
+
+def _ends_the_session(original: Any, self: works.Unload, context: Any) -> Any:
+    run = original(self, context)
+
+    def unload(state: Any) -> Any:
+        done = run(state)
+
+        def commit() -> None:
+            done.commit()
+            row = context.database.one("SELECT session FROM models WHERE id = ?", context.model)
+            for one in context.database.all("SELECT id FROM models WHERE session = ?", row["session"]):
+                context.database.run(END_MODEL, "unloaded", one["id"])
+
+        return replace(done, commit=commit)
+
+    return unload
 
 
 def _checkpoints_end_too(original: Any, self: Service, user: str, session: str) -> None:
@@ -180,6 +216,18 @@ MUTANTS = (
         patch=after(works.Sample, "of_prompt", _next_token), dialects=TINKER,
     ),
     Mutant(
+        "topk_prompt_logprobs_shifted", breaks="026", what="topk_prompt_logprobs are off by one",
+        patch=after(works.Sample, "of_prompt", _next_top), dialects=TINKER,
+    ),
+    Mutant(
+        "stops_of_the_first_sequence", breaks="024", what="stop tokens end only the first of several sequences",
+        patch=around(sampling, "sample", _stops_of_the_first), dialects=TINKER,
+    ),
+    Mutant(
+        "old_logprobs_returned", breaks="034", also=("*",), what="a policy loss returns the logprobs that were sent",
+        patch=around(training_step, "evaluate", _old_returned), dialects=TINKER,
+    ),
+    Mutant(
         "negative_weights_are_zero", breaks="009", also=("*",), what="negative weights are taken for 0",
         patch=around(losses, "evaluate", _at_least_zero), dialects=TINKER,
     ),
@@ -190,6 +238,10 @@ MUTANTS = (
     Mutant(
         "sampler_of_half_scale", breaks="022", also=("021", "026"), what="samplers merge the adapter at half of its scale",
         patch=around(works.Sample, "sampled", _half_of_the_adapter), dialects=TINKER,
+    ),
+    Mutant(
+        "unload_ends_the_session", breaks="029", also=("030",), what="unload_model unloads all models of its session",
+        patch=around(works.Unload, "prepare", _ends_the_session), dialects=TINKER,
     ),
     Mutant(
         "checkpoints_end_with_the_session", breaks="050", what="the checkpoints of a session are deleted when it ends",

@@ -180,12 +180,12 @@ class LengthWithoutStops(ResponseExpectation[TrainingResponse, TrainingView]):
 @phrase("{of:response} is {whole:response} up to its stop token")
 @dataclass(frozen=True, slots=True)
 class StoppedAt(ResponseExpectation[TrainingResponse, TrainingView]):
-    """A greedy sequence with a stop token is the one without it, up to that token, which is part of it or not; its reason is `stop`."""
+    """Each greedy sequence with a stop token is the one without it, up to that token, which is part of it or not; its reason is `stop`."""
 
     whole: ResponseName = "first"
     "The sample without the stop token."
 
-    def check(self, response: TrainingResponse, view: TrainingView) -> Check | None:
+    def check(self, response: TrainingResponse, view: TrainingView) -> "Sequence[Check] | None":
         whole = next(iter(view.named(self.whole)), None)
         stops = listed(mapping(response.request.get("sampling_params")).get("stop"))
         if whole is None or not whole.sequences or not response.sequences or not stops:
@@ -194,9 +194,13 @@ class StoppedAt(ResponseExpectation[TrainingResponse, TrainingView]):
         at = next((n for n, token in enumerate(tokens) if token in stops), None)
         if at is None:
             return None
-        found, reason = tokens_of(response.sequences[0]), response.sequences[0].get("stop_reason")
-        ok = found in (tokens[:at], tokens[: at + 1]) and reason == "stop"
-        return Check(ok, f"{tokens[:at]} with or without {tokens[at]}, stop_reason stop", f"{found}, {reason!r}")
+        return [_stopped(one, tokens, at) for one in response.sequences]
+
+
+def _stopped(sequence: Mapping[str, object], tokens: list[JSON], at: int) -> Check:
+    found, reason = tokens_of(sequence), sequence.get("stop_reason")
+    ok = found in (tokens[:at], tokens[: at + 1]) and reason == "stop"
+    return Check(ok, f"{tokens[:at]} with or without {tokens[at]}, stop_reason stop", f"{found}, {reason!r}")
 
 
 @verb("sampled_logprobs", example="{of: sampled, forward: again}")
