@@ -183,7 +183,8 @@ class Profile(Generic[S, V]):
     at the end of a run of a target that breaks what it must not.
 
     `cases` are the folders of its cases, where the suite does not ship them. `vocabulary` are the verbs of its cases; `phrases` the modules
-    of sentences that are more than a verb, `modifiers` what may stand for `<how>` in them; `case_model` the members of a case in YAML.
+    of sentences that are more than a verb, `modifiers` what may stand for `<how>` in them, and `told`
+    for another name in them: a line and what it lists; `case_model` the members of a case in YAML.
     `needs_of` gives the capabilities that the steps of
     a case need, `only_scripted` why no real model can do what an action says, empty where one can.
 
@@ -210,6 +211,7 @@ class Profile(Generic[S, V]):
     inconclusive_reason: Callable[[Case, V], str | None] = lambda case, view: None
     phrases: tuple[str, ...] = ()
     modifiers: tuple[str, ...] = ()
+    told: tuple[tuple[str, tuple[str, ...]], ...] = ()
     case_model: type[CaseModel] = CaseModel
     needs_of: Callable[[tuple[Step, ...]], frozenset[str]] = lambda steps: frozenset()
     only_scripted: Callable[[Action | Expectation], str] = lambda what: ""

@@ -293,7 +293,7 @@ class _Compiler:
                 raise at.problem(f"{gherkin.keyword} {gherkin.name}: this sentence {told}")
             if name in parameters:
                 arguments = {**arguments, name: below}
-        if "before" in parameters:
+        if "before" in parameters and "before" not in arguments:  # a member of a verb may have that name
             arguments = {**arguments, "before": before}
         try:
             value = (

@@ -1,7 +1,9 @@
 """The types of members in words, for readers who write no Python."""
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import is_dataclass
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -32,7 +34,22 @@ def type_of(hint: Any) -> str:
         return f"list of {type_of(parts[0])}" if parts else "list"
     if isinstance(origin or hint, type) and issubclass(origin or hint, Mapping):
         return "members"
-    return WORDS.get(hint, getattr(hint, "__name__", str(hint)).lower())
+    return WORDS.get(hint) or name_of(hint)
+
+
+def name_of(hint: Any) -> str:
+    """The name of a class as words: `backend response`."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", getattr(hint, "__name__", str(hint))).lower()
+
+
+def parts_of(hint: Any) -> Iterator[type]:
+    """The dataclasses within a type, whose members are described by themselves: not those that a text describes."""
+    if isinstance(hint, type) and is_dataclass(hint):
+        yield hint
+    if any("description" in getattr(part, "schema", {}) for part in get_args(hint)):
+        return
+    for part in get_args(hint):
+        yield from parts_of(part)
 
 
 def default_of(member: Member) -> str:
@@ -40,6 +57,6 @@ def default_of(member: Member) -> str:
     if member.is_needed:
         return "needed"
     value = member.factory() if callable(member.factory) else member.default
-    if value is None or value in ("", (), [], {}):
+    if value is None or value in ("", (), [], {}) or any(parts_of(member.hint)):
         return ""
     return f"`{json.dumps(value, ensure_ascii=False, default=str)}`"

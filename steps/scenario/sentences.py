@@ -110,6 +110,7 @@ def of_functions(profile: Profile) -> list[tuple[str, str, str]]:
     """The sentences of a profile's Python functions: (keyword, sentence, example of what stands below it)."""
     modules = register(profile.name)
     found = [one for one in _known(None, profile) if one.step_func.__module__ in modules]
+    found.sort(key=lambda one: profile.phrases.index(one.step_func.__module__))  # whichever was imported first
     example = below_sentence.example_below
     return [(str(one.type), _readable(one.parser.name), example(one.step_func)) for one in found]
 

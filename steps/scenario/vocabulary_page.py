@@ -3,6 +3,7 @@
 `python -m rollout_conformance.steps.scenario.vocabulary_page` writes docs/vocabulary*.md; `rollout-conformance vocabulary` prints the same.
 """
 
+import inspect
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -12,13 +13,13 @@ from rollout_conformance.steps.engine.below_sentence import written
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.phrase_types import TYPES
 from rollout_conformance.steps.engine.suggestions import similar_names
-from rollout_conformance.steps.engine.verbs import Phrase, Verb
+from rollout_conformance.steps.engine.verbs import Member, Phrase, Verb, members_of
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.profiles import OURS, profile_of
 from rollout_conformance.steps.profiles.base import Profile
 from rollout_conformance.steps.scenario import sentences, synonyms
 from rollout_conformance.steps.scenario.example_sentences import below, sentence
-from rollout_conformance.steps.scenario.member_types import default_of, type_of
+from rollout_conformance.steps.scenario.member_types import default_of, name_of, parts_of, type_of
 
 DOCS = ROOT / "docs"
 MADE = "<!-- Made by `python -m rollout_conformance.steps.scenario.vocabulary_page`; do not edit. -->"
@@ -62,7 +63,19 @@ def page(profile: Profile) -> str:
     vocabulary = profile.vocabulary
     actions = _section("Steps", vocabulary.actions.values())
     expectations = _section("Expectations", vocabulary.expectations.values())
-    return "\n".join([title, "", MADE, "", *_of_cases(profile), *actions, *expectations, *_of_functions(profile)])
+    return "\n".join(
+        [
+            title,
+            "",
+            MADE,
+            "",
+            *_of_cases(profile),
+            *actions,
+            *expectations,
+            *_of_functions(profile),
+            *_of_parts(profile),
+        ]
+    )
 
 
 def entries(profiles: Iterable[Profile], word: str) -> str:
@@ -87,6 +100,11 @@ def _with_words(profile: Profile, wanted: set[str], described: bool = False) -> 
     lines = [line for line in (*_function_sentences(profile), *profile.modifiers) if _has(_split(line), wanted)]
     if lines:
         yield from (f"### Other sentences ({profile.name})", "", "```gherkin", *map(str.strip, lines), "```", "")
+    if _tells(profile, lines, wanted):
+        yield from _told(profile)
+    for kind in _parts(profile):
+        if any(_has(_split(f"{one.name} {one.doc if described else ''}"), wanted) for one in members_of(kind)):
+            yield from _part(kind, f" ({profile.name})")
     rows = [
         f"- `{member}`, {title[0].lower()}{title[1:]}: {told.get('description', '')}"
         for title, model in _models(profile).items()
@@ -95,6 +113,13 @@ def _with_words(profile: Profile, wanted: set[str], described: bool = False) -> 
     ]
     if rows:
         yield from (f"### Members of a case in YAML ({profile.name})", "", *rows, "")
+
+
+def _tells(profile: Profile, lines: list[str], wanted: set[str]) -> bool:
+    """Whether one of these sentences has the name that the profile tells of, or what may stand for it has the words."""
+    listed = [one for _, several in profile.told for one in several]
+    named = [line.split("`")[1] for line, _ in profile.told if line.startswith("`<")]
+    return any(name in line for name in named for line in lines) or any(_has(_split(one), wanted) for one in listed)
 
 
 def _has(words: set[str], wanted: set[str]) -> bool:
@@ -123,12 +148,17 @@ def _entry(verb: Verb, where: str = "") -> Iterator[str]:
 
 
 def _members(verb: Verb) -> Iterator[str]:
-    if not verb.members:
-        return
+    if verb.members:
+        yield from _table(verb.members, verb)
+
+
+def _table(members: Iterable[Member], verb: Verb | None = None) -> Iterator[str]:
     yield from ("| member | type | default | meaning |", "| --- | --- | --- | --- |")
-    for member in sorted(verb.members, key=lambda one: not one.is_needed):
+    for member in sorted(members, key=lambda one: not one.is_needed):
         short = (
-            f" `{verb.name}: x` is short for `{verb.name}: {{{member.name}: x}}`." if member.name == verb.short else ""
+            f" `{verb.name}: x` is short for `{verb.name}: {{{member.name}: x}}`."
+            if verb is not None and member.name == verb.short
+            else ""
         )
         meaning = f"{' '.join(member.doc.split())}{short}".replace("|", "\\|").strip()
         yield f"| `{member.name}` | {type_of(member.hint)} | {default_of(member)} | {meaning} |"
@@ -154,6 +184,29 @@ def _of_functions(profile: Profile) -> Iterator[str]:
     if profile.modifiers:
         yield from ("`<how>` is nothing, or some of these, one after the other:", "")
         yield from (*(f"- `{one.strip()}`" for one in profile.modifiers), "")
+    yield from _told(profile)
+
+
+def _told(profile: Profile) -> Iterator[str]:
+    """What may stand for a name in a sentence, where that is a list of its own."""
+    for line, listed in profile.told:
+        yield from (line, "", *(f"- `{one.strip()}`" for one in listed), "")
+
+
+def _of_parts(profile: Profile) -> Iterator[str]:
+    """What has members of its own and is written within a verb, such as the response of a backend."""
+    for kind in _parts(profile):
+        yield from _part(kind)
+
+
+def _parts(profile: Profile) -> list[type]:
+    hints = (member.hint for verb in profile.vocabulary for member in verb.members)
+    return list(dict.fromkeys(part for hint in hints for part in parts_of(hint)))
+
+
+def _part(kind: type, where: str = "") -> Iterator[str]:
+    yield from (f"## The members of a {name_of(kind)}{where}", "", *(inspect.getdoc(kind) or "").splitlines(), "")
+    yield from _table(members_of(kind))
 
 
 def _function_sentences(profile: Profile) -> list[str]:

@@ -5,6 +5,7 @@ import inspect
 import re
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
@@ -22,6 +23,7 @@ from rollout_conformance.steps.profiles import PROFILES
 from rollout_conformance.steps.profiles.base import Profile
 from rollout_conformance.steps.scenario import example_sentences, schema, sentences, vocabulary_page
 from rollout_conformance.steps.scenario.example_sentences import plain_sentence, sentence
+from rollout_conformance.steps.scenario.gherkin import compile_feature
 from rollout_conformance.steps.scenario.sentences import look_up, register
 
 TRAINER = PROFILES["trainer"]
@@ -99,6 +101,27 @@ def test_a_sentence_and_its_members_in_yaml_are_one_value(
     assert isinstance(value, verb.kind)
     if not phrase.table:
         assert verb.read(read(as_written(verb, phrase, text, value))) == value
+
+
+def mistakes_of(file: Path, profile: Profile, root: Path) -> str:
+    try:
+        compile_feature(file, profile, root)
+    except SuiteError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize(("profile", "verb", "phrase"), list(phrases()))
+def test_a_sentence_that_is_shown_can_be_written_in_a_feature(
+    profile: Profile, verb: Verb, phrase: Phrase, tmp_path: Path
+) -> None:
+    """What a case lacks beside one sentence may be told, but the sentence itself is read: also one with a member called `before`."""
+    keyword = (phrase.keyword or ("when" if verb.is_action else "then")).capitalize()
+    file = tmp_path / f"{profile.name}.feature"
+    lines = [f"{keyword} {sentence(verb, phrase)}", *below_sentence.written(example_sentences.below(verb, phrase))]
+    body = "\n".join(f"    {line}" for line in lines)
+    file.write_text(f"Feature: f\n\n  @{next(iter(profile.catalogue))}\n  Scenario: s\n{body}\n", encoding="utf-8")
+    assert not re.search("no phrase for|two phrases fit|not Gherkin", mistakes_of(file, profile, tmp_path))
 
 
 def test_no_sentence_is_lost_with_the_module_that_wrote_it() -> None:
@@ -281,3 +304,20 @@ def test_no_example_of_a_sentence_names_one_response_twice(name: str) -> None:
             assert text.count("the response") < 2, text
             assert '"a text"' not in text, text
             assert not re.search(r"\bword\b", text), text
+
+
+def test_what_may_stand_for_a_name_in_a_sentence_is_shown() -> None:
+    """A reader who knows no code writes how backends respond from the page alone, in Gherkin and in YAML."""
+    page = vocabulary_page.page(PROFILES["router"])
+    assert "- `and reset the connection after 4 chunks`" in page
+    assert "## The members of a backend response" in page
+    assert "| `reset_after` | whole number | `0` | The connection is reset after so many chunks of a stream. |" in page
+    assert "BackendResponse(" not in page
+
+
+@pytest.mark.parametrize(
+    ("word", "found"),
+    [("error_after", "## The members of a backend response (router)"), ("event", "- `and send an error event")],
+)
+def test_the_ways_of_a_backend_to_fail_are_found(word: str, found: str) -> None:
+    assert found in vocabulary_page.entries([PROFILES["router"]], word)

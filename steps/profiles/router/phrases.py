@@ -35,6 +35,24 @@ ADDITIONS: tuple[Clause, ...] = (
         " and reset the connection after 4 chunks",
         lambda m: {"reset_after": int(m[1])},
     ),
+    (r" and end after (\d+) chunks", " and end after 4 chunks", lambda m: {"ends_after": int(m[1])}),
+    (
+        r" and send nothing after (\d+) chunks",
+        " and send nothing after 4 chunks",
+        lambda m: {"silent_after": int(m[1])},
+    ),
+    (
+        r" and send an error event after (\d+) chunks",
+        " and send an error event after 4 chunks",
+        lambda m: {"error_after": int(m[1])},
+    ),
+)
+SHOWN = (
+    (
+        "`<responses>` is one of these, or several with `, then ` between them, one for each request; the last one is repeated:",
+        tuple(shown for _, shown, _ in RESPONSES),
+    ),
+    ("Behind each of them may stand some of these:", tuple(shown for _, shown, _ in ADDITIONS)),
 )
 
 
@@ -57,4 +75,6 @@ def _matched(text: str, clauses: tuple[Clause, ...]) -> tuple[Members, str]:
     for pattern, _, read in clauses:
         if found := re.match(pattern, text):
             return read(found), text[found.end() :]
-    raise ValueError(f"not understood: {text!r}. What may stand there: {' / '.join(shown for _, shown, _ in clauses)}")
+    there = " / ".join(shown.strip() for _, shown, _ in clauses)
+    behind = "" if clauses is ADDITIONS else f". Behind it: {' / '.join(shown.strip() for _, shown, _ in ADDITIONS)}"
+    raise ValueError(f"not understood: {text.strip()!r}. What may stand there: {there}{behind}")

@@ -45,6 +45,7 @@ from rollout_conformance.steps.profiles.router.invariants import (
     no_leaks,
 )
 from rollout_conformance.steps.profiles.router.mistakes import mistakes
+from rollout_conformance.steps.profiles.router.phrases import SHOWN as BACKENDS_SHOWN
 from rollout_conformance.steps.profiles.router.recovery import Greeter
 from rollout_conformance.steps.profiles.router.request_fidelity import requests_unmodified
 from rollout_conformance.steps.profiles.router.response_fidelity import response_unmodified
@@ -211,6 +212,7 @@ PROFILE = Profile(
     greeting=greeting,
     vocabulary=VOCABULARY,
     modifiers=MODIFIERS,
+    told=BACKENDS_SHOWN,
     phrases=(
         "rollout_conformance.steps.profiles.chat.phrases",
         "rollout_conformance.steps.profiles.router.phrases",
