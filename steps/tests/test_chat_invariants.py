@@ -360,6 +360,19 @@ def test_a_stream_that_is_an_error_and_nothing_else_is_no_disordered_completion(
     assert judged(refused)["broken"] & {"CHAT-051", "CHAT-052"} == set()
 
 
+def test_an_error_that_ends_a_choice_beside_it_is_no_completion_either() -> None:
+    def ended(**more: Any) -> dict[str, Any]:
+        return {"id": "c", "created": 1, "choices": [{"index": 0, "delta": {}, "finish_reason": "error"}], **more}
+
+    opened = {"id": "c", "created": 1, "choices": [{"index": 0, "delta": {"role": "assistant"}}]}
+    refused = [opened, ended(error={"message": "no such model"}), ended(), DONE]
+    order = {"CHAT-038", "CHAT-051", "CHAT-052"}
+    assert judged(streamed(refused))["broken"] & order == set()
+    said = {"id": "c", "created": 1, "choices": [{"index": 0, "delta": {"content": "Par"}}]}
+    assert judged(streamed([opened, said, *refused[1:]]))["broken"] & order != set()
+    assert "CHAT-038" in judged(streamed([opened, ended(), DONE]))["broken"]
+
+
 def test_a_turn_that_the_limit_ended_is_not_accused_of_its_missing_end_token() -> None:
     reply = body({"content": None, "tool_calls": [CALL]}, "tool_calls", TOOLS)
     choice = reply["choices"][0]

@@ -9,6 +9,7 @@ from rollout_conformance.steps.engine.cases import Case, Step
 from rollout_conformance.steps.engine.findings import Cause, Finding, Location, Verdict
 from rollout_conformance.steps.engine.trace import Request, Response, Trace
 from rollout_conformance.steps.peers.calculator import tools
+from rollout_conformance.steps.peers.token_oracle import completion_text
 from rollout_conformance.steps.profiles.trainer import actions as do
 from rollout_conformance.steps.profiles.trainer import expectations as expect
 from rollout_conformance.steps.profiles.trainer import left_out
@@ -22,6 +23,7 @@ from rollout_conformance.steps.tests.test_trainer_profile import CALL, QUESTION,
 from rollout_conformance.steps.tests.trainer_runs import card, found, played
 
 AT = Location("x.yaml", 1)
+PROMPT = TOKENS.prompt_ids(QUESTION, tools())
 
 
 def findings(seen: CaseView) -> dict[str, str]:
@@ -110,6 +112,26 @@ def test_a_call_that_is_cut_is_right_only_where_the_generation_says_so(reason: s
     message = {"role": "assistant", "content": None, "tool_calls": [cut]}
     choice = {"index": 0, "message": message, "finish_reason": reason}
     assert set(findings(view(reply(message, choices=[choice])))) & {"TRAINER-200"} == expected
+
+
+def cut_turn(kept: int) -> CaseView:
+    """A generation that `max_tokens` ended within the arguments of its call; `kept` of the characters of the turn are in its token ids."""
+    arguments = '{"a": 5, "b'
+    message = {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [{**CALL, "function": {"name": "add", "arguments": arguments}}],
+    }
+    whole = completion_text(TOKENS, QUESTION, message, tools())
+    ids = TOKENS.encode(whole[: whole.index(arguments) + len(arguments)][:kept])
+    choice = {"index": 0, "message": message, "finish_reason": "length"}
+    counted = {"prompt_tokens": len(PROMPT), "completion_tokens": len(ids), "total_tokens": len(PROMPT) + len(ids)}
+    return view(reply(message, choices=[choice], token_ids=ids, logprobs=[-0.5] * len(ids), usage=counted))
+
+
+def test_the_tokens_of_a_cut_call_are_those_that_were_sampled() -> None:
+    assert findings(cut_turn(10_000)) == {}
+    assert set(findings(cut_turn(-3))) == {"TRAINER-182"}
 
 
 def test_a_cut_call_has_to_be_the_last_one() -> None:

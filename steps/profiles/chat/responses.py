@@ -71,6 +71,13 @@ class ChatResponse(StreamedResponse):
         return [part for data in self.data for part in mappings(mapping(data).get("choices"))]
 
     @property
+    def is_only_an_error(self) -> bool:
+        """Whether a stream is the report of an error, and nothing of a completion: no chunk has any part of a message. Some servers add a choice
+        to the error, which ends at once."""
+        failed = any(mapping(data).get("error") for data in self.data)
+        return failed and not any(value for part in self.deltas for value in _said(part))
+
+    @property
     def call_deltas(self) -> list[JsonObject]:
         """The parts of tool calls of all chunks of a stream."""
         return [piece for part in self.deltas for piece in mappings(mapping(part.get("delta")).get("tool_calls"))]
@@ -82,6 +89,11 @@ class ChatResponse(StreamedResponse):
     @property
     def streamed(self) -> bool:
         return bool(self.request.get("stream"))
+
+
+def _said(part: JsonObject) -> Iterator[object]:
+    """The members of a delta but its role."""
+    return (value for name, value in mapping(part.get("delta")).items() if name != "role")
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,8 @@ def _equal(number: int, name: str, expected: int, observed: object, response: Ch
 def finish_reasons(view: CaseView) -> Iterator[Evidence]:
     """A completion ends as its finish_reason says. A stream without any breaks the order of its chunks (CHAT-051)."""
     for response in completions(view):
+        if response.is_only_an_error:
+            continue  # a rejection with the wrong status (CHAT-003), and no completion
         named = isinstance(response.request.get("tool_choice"), Mapping)
         choices = response.choices
         for choice in choices:

@@ -26,7 +26,7 @@ def streams(view: CaseView) -> Iterator[Evidence]:
         yield (
             satisfied(57) if ok else broken(57, "content-type: text/event-stream", f"content-type: {kind}", response.n)
         )
-        if _only_error(response):
+        if response.is_only_an_error:
             continue  # a rejection with the wrong status (CHAT-003), and no completion
         yield from _call_deltas(response)
         life = walked(response.chunks)
@@ -38,12 +38,6 @@ def streams(view: CaseView) -> Iterator[Evidence]:
                 51, "one finish_reason for each choice, then data: [DONE]", _disorder(response, life), response.n
             )
         yield from _constant(response, life.of("CHAT-052"))
-
-
-def _only_error(response: ChatResponse) -> bool:
-    """Whether the stream is an error event, and nothing of a completion before or after it."""
-    events = [mapping(data) for data in response.data]
-    return any(event.get("error") for event in events) and not any(event.get("choices") for event in events)
 
 
 def _disorder(response: ChatResponse, life: Life) -> str:
