@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rollout_conformance.steps.engine import report_file
-from rollout_conformance.steps.engine.findings import SuiteError, Verdict
+from rollout_conformance.steps.engine.findings import BROKEN, SuiteError, Verdict
 from rollout_conformance.steps.engine.report_file import Report
 from rollout_conformance.steps.gallery.entry import Entry, Expected
 
@@ -81,7 +81,7 @@ def read(entry: Entry, file: Path, seconds: float) -> Judged:
     if report.aborted:
         raise SuiteError(f"{entry.name}: the run was aborted ({report.aborted}); see {file.with_name(LOG)}")
     worst = report.worst
-    broken = {name for name, (_, verdict) in worst.items() if verdict is Verdict.FAIL}
+    broken = {name for name, (_, verdict) in worst.items() if verdict in BROKEN}
     lower = _lower(report)
     return Judged(
         entry=entry,

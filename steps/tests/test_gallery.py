@@ -129,6 +129,7 @@ def test_a_report_is_read_by_requirement(known: Entry, tmp_path: Path) -> None:
             {"id": "ROUTER-009", "level": "must", "verdict": "fail"},
             {"id": "ROUTER-018", "level": "should", "verdict": "fail"},
             {"id": "ROUTER-004", "level": "must", "verdict": "pass"},
+            {"id": "ROUTER-005", "level": "must", "verdict": "ignored"},
         ],
     }
     footer = {
@@ -144,8 +145,8 @@ def test_a_report_is_read_by_requirement(known: Entry, tmp_path: Path) -> None:
     lines = [{"type": "header", "format": 2}, {"type": "case"}, result, footer]
     file.write_text("\n".join(json.dumps(line) for line in lines) + "\n")
     found = judging.read(known, file, 2.0)
-    assert found.broken == {"ROUTER-001", "ROUTER-009", "ROUTER-018"}
-    assert found.musts == {"ROUTER-001"}
+    assert found.broken == {"ROUTER-001", "ROUTER-005", "ROUTER-009", "ROUTER-018"}
+    assert found.musts == {"ROUTER-001", "ROUTER-005"}
     assert found.kept == 1
 
 
