@@ -43,6 +43,20 @@ def _respaced(body: dict[str, Any], rollout: Any) -> dict[str, Any]:
     return body
 
 
+def _as_doubles(value: Any) -> Any:
+    """The value as a parser reads it whose only numbers are doubles, such as that of JavaScript."""
+    if isinstance(value, dict):
+        return {name: _as_doubles(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [_as_doubles(item) for item in value]
+    return int(float(value)) if isinstance(value, int) and abs(value) > 2**53 else value
+
+
+def _numbers_as_doubles(body: dict[str, Any], rollout: Any) -> dict[str, Any]:
+    body["messages"] = [_as_doubles(m) if m.get("role") == "assistant" else m for m in body["messages"]]
+    return body
+
+
 def _no_reasoning(body: dict[str, Any], rollout: Any) -> dict[str, Any]:
     for message in body["messages"]:
         message.pop("reasoning_content", None)
@@ -222,6 +236,13 @@ MUTANTS = (
         breaks="049",
         what="arguments are parsed and serialized again",
         patch=change_request(_respaced),
+        dialects=CALLBACK,
+    ),
+    Mutant(
+        "numbers_as_doubles",
+        breaks="049",
+        what="integers of a generation that no double can hold are rounded",
+        patch=change_request(_numbers_as_doubles),
         dialects=CALLBACK,
     ),
     Mutant(
