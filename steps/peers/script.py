@@ -46,6 +46,7 @@ class Reply:
     of the reply. `odd` samples a non-canonical encoding. `end_token` keeps the end-of-turn token in `token_ids`. `lost`
     makes the generation happen and its answer fail on the way. `drip` sends the body in pieces of a few bytes. `hold` waits
     until the case releases that name. `digits` makes the text of so many digits, a token each. `close` ends the connection after it.
+    `gzip` compresses the body where the request accepts that.
     """
 
     text: str | None = None
@@ -60,6 +61,7 @@ class Reply:
     lost: Loss | None = None
     drip: bool = False
     close: bool = False
+    gzip: bool = False
     digits: int = 0
     hold: str | None = None
     delay_s: float = 0.0

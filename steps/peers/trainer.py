@@ -6,6 +6,7 @@ that loses one of them is found out by a check and not by a hanging case.
 """
 
 import asyncio
+import gzip
 import json
 import re
 from collections.abc import Callable, Sequence
@@ -24,6 +25,7 @@ from rollout_conformance.steps.peers.tokens import Tokens
 
 PLAIN = "application/json"
 JSON = (("content-type", PLAIN),)
+GZIP_REFUSED = re.compile(r"q=0(\.0*)?")
 NONCE = re.compile(rb"rc-[0-9a-f]{8}-\d+x")
 HUNG_UP = "the server closed the connection before the answer"
 SAMPLED = 4  # tokens of the reply that a script is tried on
@@ -72,7 +74,7 @@ class Enrolled:
 
 @dataclass(frozen=True, slots=True)
 class Play:
-    """How one request is to be answered, and where the outcome is to be recorded."""
+    """How one request is to be answered, and where the outcome is to be recorded. `readable` is the response before it was compressed."""
 
     response: Response
     loss: Loss | None = None
@@ -82,13 +84,14 @@ class Play:
     enrolled: Enrolled | None = None
     exchange: int = -1
     kind: Kind = "chat"
+    readable: Response | None = None
 
     def delivered(self) -> None:
         """Call just before the last byte is handed over: what follows on the wire comes after it."""
         if self.enrolled is None:
             return
         good = 200 <= self.response.status < 300
-        self.enrolled.trace.close(self.exchange, self.response)
+        self.enrolled.trace.close(self.exchange, self.readable or self.response)
         self._event(good)
 
     def failed(self) -> None:
@@ -182,7 +185,23 @@ class ScriptedTrainer:
         rollout.issued.append(issued)
         response = generation_response(rollout, issued, line)
         hold = rollout.gate(line.hold) if line.hold else None
-        return Play(response, line.lost, line.drip, line.delay_s, hold, rollout, n)
+        play = Play(response, line.lost, line.drip, line.delay_s, hold, rollout, n)
+        return _compressed(play) if line.gzip and _accepts_gzip(rollout.trace.exchanges[n].request) else play
+
+
+def _accepts_gzip(request: Request) -> bool:
+    """Whether the request names gzip. One without Accept-Encoding accepts every coding (RFC 9110, 12.5.3), but few clients mean that."""
+    offers = (offer.replace(" ", "").lower() for offer in (request.header("accept-encoding") or "").split(","))
+    return any(
+        name in ("gzip", "x-gzip") and not GZIP_REFUSED.fullmatch(q)
+        for name, _, q in (o.partition(";") for o in offers)
+    )
+
+
+def _compressed(play: Play) -> Play:
+    """The same, compressed on the wire. The trace keeps the body that the target has to read."""
+    readable = replace(play.response, headers=(*play.response.headers, ("content-encoding", "gzip")))
+    return replace(play, response=replace(readable, body=gzip.compress(readable.body, mtime=0)), readable=readable)
 
 
 def _kind(path: str) -> Kind | None:

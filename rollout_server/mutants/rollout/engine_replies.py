@@ -5,9 +5,12 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import httpx
+
+from rollout_conformance.rollout_server.common import http_client
 from rollout_conformance.rollout_server.mutants.framework import Mutant, Patch, after, around, every, put
 from rollout_conformance.rollout_server.mutants.rollout.patches import change_result
-from rollout_conformance.rollout_server.rollout import agent, app, generation, tools
+from rollout_conformance.rollout_server.rollout import agent, app, generation, tools, trainer_client
 from rollout_conformance.rollout_server.rollout.generation import Reply
 
 THRESHOLD = 16_000
@@ -60,6 +63,10 @@ _large = _Large()
 
 def _summarized(original: Any, history: Sequence[Any], results: Sequence[Any]) -> Sequence[Any]:
     return [history[0], SUMMARY] if _large.get() else original(history, results)
+
+
+async def _as_sent(original: Any, response: httpx.Response, limit: int) -> bytes:
+    return b"".join([chunk async for chunk in response.aiter_raw()])
 
 
 def _calls_are_turns() -> None:
@@ -189,6 +196,15 @@ MUTANTS = (
         breaks="078",
         what="a generation with unknown members in usage is rejected",
         patch=after(generation, "parse", _drops_detailed_usage),
+    ),
+    Mutant(
+        "gzip_not_decoded",
+        breaks="245",
+        what="requests name gzip, and a compressed generation is parsed without being decoded",
+        patch=every(
+            after(trainer_client, "headers", lambda headers: headers | {"accept-encoding": "gzip, deflate"}),
+            around(http_client, "read_body", _as_sent),
+        ),
     ),
     Mutant(
         "calls_are_turns",

@@ -53,6 +53,7 @@ class Line(Members):
     )
     drip: bool = Field(False, description="send the body in small pieces")
     close: bool = Field(False, description="close the connection afterwards")
+    gzip: bool = Field(False, description="compress the body, where the request accepts gzip")
     digits: int = Field(0, ge=0, description="a text of this many digits, a token each")
     hold: str | None = Field(
         None, min_length=1, description="wait until the case releases this name; `never` is not released"

@@ -22,7 +22,7 @@ SEVERAL = (
     "Several calls in one turn are `calls: [{add: {a: 5, b: 3}}, {divide: {a: 1, b: 0}}]` "
     "(in a feature: the policy calls these tools in one turn:)"
 )
-SAME_NAME = ("text", "reasoning", "finish", "message", "end_token", "lost", "drip", "close", "digits", "hold")
+SAME_NAME = ("text", "reasoning", "finish", "message", "end_token", "lost", "drip", "close", "gzip", "digits", "hold")
 
 
 def lines(model: LineModel) -> tuple[Line, ...]:
