@@ -23,6 +23,10 @@ def _known(original: Any, body: dict[str, Any]) -> bytes:
     return bytes(original({name: value for name, value in body.items() if name in KNOWN}))
 
 
+def _always_options(original: Any, body: dict[str, Any]) -> bytes:
+    return bytes(original({**body, "stream_options": {**(body.get("stream_options") or {}), "include_usage": True}}))
+
+
 def _truthy(original: Any, body: dict[str, Any]) -> bytes:
     return bytes(original({name: value for name, value in body.items() if value or value is None}))
 
@@ -168,6 +172,12 @@ MUTANTS = (
         also=("036", "048"),
         what="unknown members of a request are dropped",
         patch=around(failover, "payload", _known),
+    ),
+    Mutant(
+        "stream_options_always",
+        breaks="073",
+        what="stream_options are added to requests that are not streamed",
+        patch=around(failover, "payload", _always_options),
     ),
     Mutant(
         "drops_zero_values",

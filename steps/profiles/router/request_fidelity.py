@@ -69,6 +69,7 @@ def _compared(sent: list[tuple[int, Body]], request: Request, at: str) -> Iterat
         yield Finding(requirement, "the body of the request", f"no JSON: {received.why}{at}", (sent[-1][0],))
         return
     n, body, lost = _nearest(sent, mapping(received))
+    yield from _options_added(body, mapping(received), n, at)
     renamed = [one for one in lost if _is_renamed(one, mapping(received))]
     check = gravest_change([one for one in lost if one not in renamed])
     if check.ok and renamed:
@@ -103,6 +104,18 @@ def lost_members(sent: Body, received: Body) -> Iterator[Difference]:
     for change in changes(expected, received):
         if change.path != "stream" or change.expected is not False or change.observed is not ABSENT:
             yield change
+
+
+def _options_added(sent: Body, received: Body, n: int, at: str) -> Iterator[Evidence]:
+    """`stream_options` that a router adds belong to a stream. Those that the client sent are a mistake of its own."""
+    if received.get("stream") is True or sent.get("stream_options") is not None:
+        return
+    options = received.get("stream_options")
+    if options is None:
+        yield Satisfied("ROUTER-073")
+        return
+    expected = "no stream_options in a request without stream: true"
+    yield Finding("ROUTER-073", expected, f"stream_options: {show(options)}{at}", (n,))
 
 
 def _is_renamed(change: Difference, received: Body) -> bool:

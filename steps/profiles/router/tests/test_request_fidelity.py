@@ -125,3 +125,26 @@ def test_what_else_such_a_router_changes_is_found() -> None:
     assert undeclared.hint == ""
     (one,) = findings(changed, sent=(SAMPLED,), capabilities=("no_request_sampling",))
     assert one.observed.startswith("tools")
+
+
+OPTIONS = {"stream_options": {"include_usage": True}}
+STREAM = {**BODY, "stream": True}
+
+
+def test_stream_options_are_added_to_streams_only() -> None:
+    ((requirement, observed),) = found({**BODY, **OPTIONS})
+    assert (requirement, observed) == ("ROUTER-073", 'stream_options: {"include_usage":true}')
+
+
+@pytest.mark.parametrize(
+    ("sent", "received"),
+    [
+        (STREAM, {**STREAM, **OPTIONS}),
+        ({**BODY, **OPTIONS}, {**BODY, **OPTIONS}),
+        (BODY, {**BODY, "stream_options": None}),
+        (BODY, {**BODY, "stream": False}),
+    ],
+    ids=["of a stream", "of the client", "null", "none"],
+)
+def test_other_stream_options_are_no_finding(sent: Any, received: Any) -> None:
+    assert found(received, sent=(sent,)) == []
