@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from rollout_conformance.steps.case_files import ENDINGS, in_folder
+from rollout_conformance.steps.case_files import ENDINGS, in_folder, misspelled
 from rollout_conformance.steps.case_files import files as files
 from rollout_conformance.steps.engine import target_card as cards
 from rollout_conformance.steps.engine import text_file, yaml_source
@@ -40,6 +40,8 @@ def _in_folder(folder: Path) -> list[Path]:
     cases, others = in_folder(folder)
     if cases:
         return cases
+    if near := [line for file in others for line in misspelled(file)]:
+        raise SuiteError("\n".join(near))
     if others:
         raise SuiteError(
             f"{folder}: none of its {len(others)} feature(s) names a requirement, so they are left to other tools. Tag a scenario with "

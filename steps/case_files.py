@@ -1,6 +1,8 @@
 """Where the cases of a profile lie, and which files of a user are cases."""
 
+import difflib
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from rollout_conformance.steps.engine import text_file
@@ -12,6 +14,8 @@ ENDINGS = (FEATURE, SCENARIO)
 TAG = re.compile(rf"^[ \t]*@(?:.*[\s@])?(?:{'|'.join(PROFILES)})-\d+\b", re.IGNORECASE | re.MULTILINE)
 CASES = re.compile(r"^cases\s*:", re.MULTILINE)
 ABOUT = re.compile(rf"\brequirements[\"']?\s*:[\s\[\"'-]*(?:{'|'.join(PROFILES)})-\d+\b", re.IGNORECASE)
+LIKE_ID = re.compile(r"@([A-Za-z]{3,20})[-_]?(\d{1,4})\b")
+SIMILAR = 0.85  # `ROLOUT` is; TRAIN and WORK, which may be keys of an issue tracker, are not
 
 
 def files(profile: str, root: Path = ROOT) -> list[Path]:
@@ -33,6 +37,15 @@ def names_requirement(file: Path) -> bool:
     """Whether a case file is surely one of the suite, in a folder where other tools may have files with `cases` as well: it says what a case
     is about."""
     return is_case_file(file) and (file.suffix == FEATURE or ABOUT.search(_text(file)) is not None)
+
+
+def misspelled(file: Path) -> Iterator[str]:
+    """The tags of a feature that are like the id of a requirement and are none, each with its line: `x.feature:3: @ROLOUT-112 ...`."""
+    for number, line in enumerate(_text(file).splitlines(), start=1):
+        for match in LIKE_ID.finditer(line) if line.lstrip().startswith("@") else ():
+            meant = difflib.get_close_matches(match[1].lower(), PROFILES, n=1, cutoff=SIMILAR)
+            if meant and not TAG.search(f"@{match[0].lstrip('@')}"):
+                yield f"{file}:{number}: the tag {match[0]} names no requirement. Did you mean @{meant[0].upper()}-{match[2]}?"
 
 
 def in_folder(folder: Path) -> tuple[list[Path], list[Path]]:

@@ -44,7 +44,7 @@ def _checked(files: tuple[Path, ...], profile: str | None, card: Path | None, li
     named = profile_of(profile) if profile is not None else None
     shipped = [named] if named is not None else PROFILES.working()
     checked = lint.of_files(files, named, card) if files else lint.of_profiles(shipped)
-    note_left_out(files)
+    has_misspelled = note_left_out(files)
     for told in PROFILES.problems() if not files and named is None else ():
         click.echo(f"note: {told}", err=True)
     problems = checked.problems if files else [*lint.words(), *checked.problems, *_in_registers(shipped)]
@@ -54,7 +54,7 @@ def _checked(files: tuple[Path, ...], profile: str | None, card: Path | None, li
         for case in some if listing else []:
             click.echo(f"{case.at}  {case.name}[{case.dialect}]  {' '.join(case.requirements)}")
         click.echo(f"{name}: {len(some)} cases, nothing wrong")
-    return FINDINGS if problems else OK
+    return FINDINGS if problems or has_misspelled else OK
 
 
 def _in_registers(profiles: Iterable[Profile]) -> list[str]:

@@ -25,6 +25,9 @@ class PhraseType:
     example: str
 
 
+CURLY = "\u201c\u201d\u201e\u2018\u2019\u00ab"  # quotation marks of word processors
+
+
 def words(text: str) -> list[str]:
     """The words of `a, b and c`, or of `a or b`."""
     return [word for part in text.split(", ") for word in part.replace(" or ", " and ").split(" and ") if word]
@@ -43,6 +46,10 @@ def _json(text: str) -> object:
         return json.loads(text)
     except ValueError as error:
         hint = "Write numbers as they are, texts in double quotes, several values as [8, 42], null, true or false"
+        if re.fullmatch(r"-?\d+,\d+", text):
+            hint = f"Write a number with a point, {text.replace(',', '.')}, or several as [{text.replace(',', ', ')}]"
+        elif text[:1] in CURLY:
+            hint = 'Write texts in straight double quotes, as "text"'
         raise ValueError(f"{text} is not JSON ({error}). {hint}") from None
 
 

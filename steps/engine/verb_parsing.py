@@ -8,7 +8,7 @@ import functools
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from types import UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -40,14 +40,17 @@ class Written:
         return dict(self.schema)
 
 
-def members(value: object, short: str = "") -> dict[str, object]:
-    """What was written, as members. A value alone is the member `short`."""
+def members(value: object, short: str = "", known: Iterable[str] = ()) -> dict[str, object]:
+    """What was written, as members. A value alone is the member `short`; where there is none, its members are `known`."""
     if isinstance(value, Mapping):
         return {str(name): inner for name, inner in value.items()}
     if value is None or value is True:
         return {}
     if not short:
-        raise ValueError(f"takes no value; seen: {value!r}")
+        named = ", ".join(f"{name}: ..." for name in known)
+        raise ValueError(
+            f"takes members, {{{named}}}; seen: {value!r}" if named else f"takes no value; seen: {value!r}"
+        )
     return {short: value}
 
 

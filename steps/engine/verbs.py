@@ -77,7 +77,7 @@ class Verb:
 
     def read(self, written: Any) -> Any:
         """The value that was written in YAML. Raises `ValueError` with what is wrong with it."""
-        return self.build(members(written, self.short))
+        return self.build(members(written, self.short, [one.name for one in self.members]))
 
     def build(self, given: Mapping[str, Any]) -> Any:
         """The value with these members. Raises `ValueError` with what is wrong with them."""

@@ -309,6 +309,7 @@ TYPES = {
     "less_than_equal": "this is at most {le:g}",
     "greater_than_equal": "this is at least {ge:g}",
     "greater_than": "this is more than {gt:g}",
+    "invalid_key": "the name of a member is a text. A comma ends a member: write a number with a point, as 0.5",
     "date_from_datetime_parsing": "this is a day, as 2027-01-31",
     "date_parsing": "this is a day, as 2027-01-31",
     "date_type": "this is a day, as 2027-01-31",

@@ -259,6 +259,12 @@ def test_the_command_names_what_is_near_an_unknown_word() -> None:
         vocabulary_page.entries([TRAINER], "genrate")
 
 
+def test_a_word_of_requirements_alone_leads_to_them() -> None:
+    printed = CliRunner().invoke(cli.cli, ["vocabulary", "--profile", "rollout", "mask"])
+    assert isinstance(printed.exception, SuiteError)
+    assert "(`requirements mask`): ROLLOUT-030, " in str(printed.exception)
+
+
 @pytest.mark.parametrize("name", PROFILES)
 def test_what_stands_below_a_sentence_has_an_example_that_is_read(name: str) -> None:
     """As a function of a sentence takes it; a table is shown with its rows."""

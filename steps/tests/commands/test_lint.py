@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from rollout_conformance.steps import case_catalog
@@ -40,6 +41,29 @@ def test_in_a_folder_features_without_a_requirement_are_left_to_other_tools(tmp_
     assert f"{own}:5:5: no phrase for" in result.output
     assert f"NOTE  {other}: no tag names a requirement, so it is left to other tools.\n" in result.output
     assert str(hidden) not in result.output
+
+
+@pytest.mark.parametrize(
+    ("tag", "meant"), [("@ROLOUT-112", "@ROLLOUT-112"), ("@ROLLOUT_112", "@ROLLOUT-112"), ("@ROUTR-5", "@ROUTER-5")]
+)
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_tag_that_is_nearly_a_requirement_is_a_mistake(tmp_path: Path, tag: str, meant: str, alone: bool) -> None:
+    other = tmp_path / "other.feature"
+    other.write_text(TAGGED.replace("@ROLLOUT-112", tag), encoding="utf-8")
+    if not alone:
+        (tmp_path / "own.feature").write_text(TAGGED.replace("startet", "started"), encoding="utf-8")
+    result = CliRunner().invoke(cli, ["lint", str(tmp_path)])
+    assert result.exit_code == FINDINGS
+    assert f"{other}:3: the tag {tag} names no requirement. Did you mean {meant}?\n" in result.output
+
+
+@pytest.mark.parametrize("tag", ["@TRAIN-112", "@WORK-3", "@JIRA-112", "@smoke"])
+def test_a_tag_of_another_tool_is_none(tmp_path: Path, tag: str) -> None:
+    (tmp_path / "own.feature").write_text(TAGGED.replace("startet", "started"), encoding="utf-8")
+    (tmp_path / "other.feature").write_text(TAGGED.replace("@ROLLOUT-112", tag), encoding="utf-8")
+    result = CliRunner().invoke(cli, ["lint", str(tmp_path)])
+    assert "so it is left to other tools" in result.output
+    assert "Did you mean" not in result.output
 
 
 def test_a_folder_with_nothing_but_features_of_other_tools_is_refused(tmp_path: Path) -> None:

@@ -98,7 +98,10 @@ def _choices_beside(with_usage: Sequence[Mapping[str, object]]) -> str:
 )
 @dataclass(frozen=True, slots=True)
 class GenerationAborted:
-    """Between two readings of the metrics, the second taken when everything was to be idle, at most so many tokens were sampled."""
+    """Between two readings of the metrics, the second taken when everything was to be idle, at most so many tokens were sampled.
+
+    What is cancelled has to be longer than that by itself: `ignore_eos: true`, and a `max_tokens` above `tokens`.
+    """
 
     before: ResponseName
     "The earlier reading."
