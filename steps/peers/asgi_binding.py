@@ -60,6 +60,10 @@ class Peer(Protocol):
 
 ABANDONED = "abandoned"  # the label of exchanges that belong to no rollout, because they never came to be
 STALL_S = 120.0  # a stalled body outlives every deadline that a target may reasonably have, yet not the run
+TORN_S, MOST_TORN = (
+    0.02,
+    5,
+)  # a piece that ends within a character is alone on the connection for so long; how many are cut so
 DRIP_BYTES, MOST_DRIPS = 7, 40  # each piece waits for a turn of the loop, and a busy one turns ten times a second
 BODILESS = (204, 304)
 SILENT = (
@@ -219,9 +223,18 @@ def body_of(response: Response) -> bytes:
 
 
 def dripped(body: bytes) -> list[bytes]:
-    """A body in many small pieces, at least one."""
+    """A body in many small pieces, at least one; some of them end within a character, where it has any of several bytes."""
+    if not body:
+        return [b""]
     size = max(DRIP_BYTES, -(-len(body) // MOST_DRIPS))
-    return [body[at : at + size] for at in range(0, len(body), size)] or [b""]
+    inside = [at for at, byte in enumerate(body) if is_inside(byte)]
+    cuts = sorted({*range(0, len(body), size), *inside[:: max(1, -(-len(inside) // MOST_TORN))]})
+    return [body[at:end] for at, end in zip(cuts, [*cuts[1:], len(body)], strict=True)]
+
+
+def is_inside(byte: int) -> bool:
+    """Whether a byte continues a character of UTF-8 (RFC 3629, 3)."""
+    return 0x80 <= byte < 0xC0
 
 
 async def _answer(play: Delivery, send: Send, gone: "asyncio.Future[None]") -> None:
@@ -229,9 +242,9 @@ async def _answer(play: Delivery, send: Send, gone: "asyncio.Future[None]") -> N
     await send(_start(play, None if play.drip else len(body)))
     if play.drip:
         *pieces, body = dripped(body)
-        for piece in pieces:
+        for piece, following in zip(pieces, [*pieces[1:], body], strict=True):
             await send({"type": "http.response.body", "body": piece, "more_body": True})
-            await asyncio.sleep(0)
+            await asyncio.sleep(TORN_S if following and is_inside(following[0]) else 0)
     if gone.done():
         play.abandoned()
         return

@@ -16,7 +16,7 @@ from rollout_conformance.steps.engine.runner import LAST, LATE
 from rollout_conformance.steps.engine.session import Session, WaitTimeout
 from rollout_conformance.steps.engine.trace import Request, Trace
 from rollout_conformance.steps.peers import completion_responses
-from rollout_conformance.steps.peers.asgi_binding import DRIP_BYTES, MOST_DRIPS, dripped
+from rollout_conformance.steps.peers.asgi_binding import DRIP_BYTES, MOST_DRIPS, MOST_TORN, dripped, is_inside
 from rollout_conformance.steps.peers.script import Reply, Script
 from rollout_conformance.steps.peers.scripted_backends import Backend, BackendResponse, Backends, BackendScript
 from rollout_conformance.steps.profiles.rollout.view_reader import read_rollout
@@ -35,8 +35,17 @@ def test_a_body_that_drips_takes_few_turns_of_the_loop(size: int) -> None:
     body = bytes(n % 251 for n in range(size))
     pieces = dripped(body)
     assert b"".join(pieces) == body
-    assert 1 <= len(pieces) <= MOST_DRIPS
+    assert 1 <= len(pieces) <= MOST_DRIPS + MOST_TORN
     assert len(pieces) > 1 or size <= DRIP_BYTES
+
+
+@pytest.mark.parametrize(
+    ("text", "torn"), [("é", 1), ("a" * 500 + "日本" + "b" * 500, 4), ("語" * 4_000, 5), ("abc", 0)]
+)
+def test_a_body_that_drips_is_cut_within_characters(text: str, torn: int) -> None:
+    pieces = dripped(text.encode())
+    assert b"".join(pieces).decode() == text
+    assert sum(is_inside(piece[0]) for piece in pieces) >= torn
 
 
 def test_a_flood_is_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,6 +69,10 @@ async def _as_sent(original: Any, response: httpx.Response, limit: int) -> bytes
     return b"".join([chunk async for chunk in response.aiter_raw()])
 
 
+async def _decoded_one_by_one(original: Any, response: httpx.Response, limit: int) -> bytes:
+    return b"".join([chunk.decode("utf-8", "replace").encode() async for chunk in response.aiter_bytes()])
+
+
 def _calls_are_turns() -> None:
     async def run(original: Any, rollout: Any, app_state: Any) -> str:
         turns = 0
@@ -205,6 +209,13 @@ MUTANTS = (
             after(trainer_client, "headers", lambda headers: headers | {"accept-encoding": "gzip, deflate"}),
             around(http_client, "read_body", _as_sent),
         ),
+    ),
+    Mutant(
+        "packets_decoded_alone",
+        breaks="049",
+        also=("*",),
+        what="each packet of a generation is decoded alone, and characters between two are lost",
+        patch=around(http_client, "read_body", _decoded_one_by_one),
     ),
     Mutant(
         "calls_are_turns",

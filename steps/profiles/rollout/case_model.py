@@ -51,7 +51,7 @@ class Line(Members):
         None,
         description="generate, then lose the response on the way: the connection is reset, says nothing more (stall), or ends within the body (cut)",
     )
-    drip: bool = Field(False, description="send the body in small pieces")
+    drip: bool = Field(False, description="send the body in small pieces, some of which end within a character")
     close: bool = Field(False, description="close the connection afterwards")
     gzip: bool = Field(False, description="compress the body, where the request accepts gzip")
     digits: int = Field(0, ge=0, description="a text of this many digits, a token each")
