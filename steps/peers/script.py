@@ -44,7 +44,7 @@ class Reply:
 
     `message` is merged into the assistant message and `put` into the reply (a key with a dot descends); `drop` removes keys
     of the reply. `odd` samples a non-canonical encoding. `end_token` keeps the end-of-turn token in `token_ids`. `lost`
-    makes the generation happen and its answer fail on the way. `drip` sends the body in small pieces, some of them ending in a character. `hold` waits
+    makes the generation happen and its answer fail on the way. `drip` sends the body in small pieces, some ending in a character. `hold` waits
     until the case releases that name. `digits` makes the text of so many digits, a token each. `close` ends the connection after it.
     `gzip` compresses the body where the request accepts that.
     """
