@@ -27,6 +27,11 @@ def _always_options(original: Any, body: dict[str, Any]) -> bytes:
     return bytes(original({**body, "stream_options": {**(body.get("stream_options") or {}), "include_usage": True}}))
 
 
+def _own_options(original: Any, body: dict[str, Any]) -> bytes:
+    options = {"stream_options": {"include_usage": True}} if body.get("stream") else {}
+    return bytes(original({**body, **options}))
+
+
 def _truthy(original: Any, body: dict[str, Any]) -> bytes:
     return bytes(original({name: value for name, value in body.items() if value or value is None}))
 
@@ -178,6 +183,12 @@ MUTANTS = (
         breaks="073",
         what="stream_options are added to requests that are not streamed",
         patch=around(failover, "payload", _always_options),
+    ),
+    Mutant(
+        "stream_options_replaced",
+        breaks="001",
+        what="the stream_options of a request are replaced by those of the router",
+        patch=around(failover, "payload", _own_options),
     ),
     Mutant(
         "drops_zero_values",

@@ -33,6 +33,13 @@ def in_choices(change: Callable[[Json], Json]) -> Patch:
     return around(Stream, "_visible_part", visible)
 
 
+def _hidden_with_usage(
+    original: Callable[[Json, UsageOptions], Json | None], chunk: Json, options: UsageOptions
+) -> Json | None:
+    """Any chunk with usage is taken for the one that has nothing else."""
+    return None if isinstance(chunk.get("usage"), dict) and options.adds_final else original(chunk, options)
+
+
 def _without(member: str) -> Callable[[Json], Json]:
     return lambda choice: {name: value for name, value in choice.items() if name != member}
 
@@ -122,6 +129,12 @@ MUTANTS = (
     *(
         Mutant(name, breaks="015", what=f"`{member}` of chunks is lost", patch=in_choices(_without(member)))
         for name, member in LOST_OF_CHOICES.items()
+    ),
+    Mutant(
+        "finish_with_usage_lost",
+        breaks="015",
+        what="a chunk that has usage beside its choices is lost where the client requested no usage",
+        patch=around(usage, "visible_chunk", _hidden_with_usage),
     ),
     Mutant(
         "logprobs_without_text_lost",

@@ -6,7 +6,7 @@ Attempts after an interrupted stream are not compared: they request the rest of 
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 
 from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
 from rollout_conformance.steps.engine.json_diff import ABSENT, Difference, show
@@ -21,6 +21,7 @@ from rollout_conformance.steps.profiles.router.forwarding import gravest_change
 from rollout_conformance.steps.profiles.router.json_changes import changes
 
 OWN = ("stream_options", "model", "user")  # members of a request that a router may set
+COUNTING = ("include_usage", "continuous_usage_stats")  # of `stream_options`
 RENDERED = ("tools", "response_format", "structured_outputs", "guided_json", "chat_template_kwargs")
 """Members whose objects are written into the prompt, or decide in which order members are generated."""
 RENAMED = {
@@ -101,8 +102,20 @@ def _nearest(sent: list[tuple[int, Body]], received: Body) -> tuple[int, Body, l
 def lost_members(sent: Body, received: Body) -> Iterator[Difference]:
     """Members of a request whose value has changed. `stream: false` is what a request without `stream` means."""
     expected = {name: value for name, value in sent.items() if name not in OWN}
-    for change in changes(expected, received):
+    for change in chain(changes(expected, received), _lost_options(sent, received)):
         if change.path != "stream" or change.expected is not False or change.observed is not ABSENT:
+            yield change
+
+
+def _lost_options(sent: Body, received: Body) -> Iterator[Difference]:
+    """Members of `stream_options` that were lost. Those that give usage a router may set to true, to count for itself."""
+    arrived = mapping(received.get("stream_options"))
+    asked = mapping(sent.get("stream_options"))
+    kept = {name: value for name, value in asked.items() if not (name in COUNTING and arrived.get(name) is True)}
+    for change in changes(kept, arrived, "stream_options"):
+        if (
+            change.path != "stream_options.include_usage"
+        ):  # whether there is usage is for the cases about usage to judge
             yield change
 
 

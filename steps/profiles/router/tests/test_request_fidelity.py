@@ -136,15 +136,28 @@ def test_stream_options_are_added_to_streams_only() -> None:
     assert (requirement, observed) == ("ROUTER-073", 'stream_options: {"include_usage":true}')
 
 
+MORE = {**STREAM, "stream_options": {"include_usage": False, "include_obfuscation": False}}
+
+
+def test_the_other_members_of_stream_options_are_kept() -> None:
+    ((requirement, observed),) = found({**STREAM, **OPTIONS}, sent=(MORE,))
+    assert (requirement, observed) == ("ROUTER-001", "stream_options.include_obfuscation: absent")
+
+
 @pytest.mark.parametrize(
     ("sent", "received"),
     [
         (STREAM, {**STREAM, **OPTIONS}),
+        (MORE, {**STREAM, "stream_options": {"include_usage": True, "include_obfuscation": False}}),
+        (
+            {**STREAM, "stream_options": {"continuous_usage_stats": False}},
+            {**STREAM, "stream_options": {"continuous_usage_stats": True, "include_usage": True}},
+        ),
         ({**BODY, **OPTIONS}, {**BODY, **OPTIONS}),
         (BODY, {**BODY, "stream_options": None}),
         (BODY, {**BODY, "stream": False}),
     ],
-    ids=["of a stream", "of the client", "null", "none"],
+    ids=["of a stream", "counted", "counted in each chunk", "of the client", "null", "none"],
 )
 def test_other_stream_options_are_no_finding(sent: Any, received: Any) -> None:
     assert found(received, sent=(sent,)) == []
