@@ -1,8 +1,7 @@
 """The Qwen3 model on the CPU, in float32 with numpy alone.
 
-The tokens of all sequences are computed as one batch; only attention is computed for each sequence by itself. Matrix products have a
-number of rows that is a multiple of `ROWS`: BLAS rounds a single row otherwise than several, and a token would depend on which
-other jobs run.
+The tokens of all sequences are computed as one batch; only attention is computed for each sequence by itself. Matrix products are of
+`ROWS` rows each: BLAS rounds a row otherwise where there are more beside it, and a token would depend on which other jobs run.
 """
 
 from collections.abc import Sequence
@@ -50,7 +49,7 @@ class Qwen3:
         self, layer: Layer, hidden: Array, caches: Sequence[LayerCache], lengths: Sequence[int], positions: Positions
     ) -> Array:
         config = self._config
-        joint = normalized(hidden, layer.attention_norm, config.epsilon) @ layer.qkv
+        joint = product(normalized(hidden, layer.attention_norm, config.epsilon), layer.qkv)
         joint = joint.reshape(len(hidden), -1, config.head_size)
         ends = config.heads, config.heads + config.kv_heads
         cos, sin = self._cos[positions], self._sin[positions]
@@ -62,19 +61,25 @@ class Qwen3:
             here = slice(start, start := start + length)
             whole = cache.append(keys[here], joint[here, ends[1] :])
             seen[here] = attention(queries[here], *whole)
-        return hidden + seen @ layer.output
+        return hidden + product(seen, layer.output)
 
     def _logits(self, hidden: Array, reads: Sequence[Read], lengths: Sequence[int]) -> list[Logits]:
         ends = np.cumsum(lengths)
         wanted = [slice(end - (len(read.ids) if read.every else 1), end) for read, end in zip(reads, ends, strict=True)]
         rows = padded(np.concatenate([hidden[one] for one in wanted]))
-        logits = normalized(rows, self._weights.norm, self._config.epsilon) @ self._weights.head
+        logits = product(normalized(rows, self._weights.norm, self._config.epsilon), self._weights.head)
         counts = np.cumsum([one.stop - one.start for one in wanted])
         return np.split(logits[: counts[-1]], counts[:-1])
 
 
 def padded(rows: Array) -> Array:
     return np.pad(rows, ((0, -len(rows) % ROWS), (0, 0)))
+
+
+def product(rows: Array, weight: Array) -> Array:
+    """The product, a block of `ROWS` rows at a time; there is a multiple of `ROWS` of them."""
+    result: Array = (rows.reshape(-1, ROWS, rows.shape[1]) @ weight).reshape(len(rows), -1)
+    return result
 
 
 def places(read: Read) -> Positions:
@@ -126,7 +131,7 @@ def causal(tokens: int, length: int) -> Array:
 
 
 def feed_forward(layer: Layer, hidden: Array, epsilon: float) -> Array:
-    gate, up = np.split(normalized(hidden, layer.mlp_norm, epsilon) @ layer.gate_up, 2, axis=1)
+    gate, up = np.split(product(normalized(hidden, layer.mlp_norm, epsilon), layer.gate_up), 2, axis=1)
     silu = gate * (np.float32(0.5) * (1 + np.tanh(np.float32(0.5) * gate)))  # no overflow for large negative values
-    result: Array = hidden + (silu * up) @ layer.down
+    result: Array = hidden + product(silu * up, layer.down)
     return result

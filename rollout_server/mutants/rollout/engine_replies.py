@@ -66,6 +66,8 @@ def _summarized(original: Any, history: Sequence[Any], results: Sequence[Any]) -
 
 
 async def _as_sent(original: Any, response: httpx.Response, limit: int) -> bytes:
+    if response.is_stream_consumed:
+        return bytes(await original(response, limit))
     return b"".join([chunk async for chunk in response.aiter_raw()])
 
 

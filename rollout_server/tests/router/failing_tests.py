@@ -79,6 +79,30 @@ def rich_deltas() -> None:
     play_with(scenario, Fake("a"))
 
 
+def finish_with_usage() -> None:
+    async def scenario(c: Caller, fakes: list[Fake]) -> None:
+        last = {"choices": [{"index": 0, "delta": {}, "finish_reason": "length"}], "usage": {"completion_tokens": 2}}
+
+        async def chunks(body: Any) -> Any:
+            yield last
+            yield b"[DONE]"
+
+        fakes[0].chunks = chunks  # type: ignore[method-assign]
+        assert '"finish_reason": "length"' in (await c.ask(stream=True)).text
+
+    play_with(scenario, Fake("a"))
+
+
+def options_of_a_stream() -> None:
+    async def scenario(c: Caller, fakes: list[Fake]) -> None:
+        await c.ask()
+        assert "stream_options" not in fakes[0].bodies[0]
+        await c.ask(stream=True, stream_options={"rc": 0})
+        assert fakes[0].bodies[1]["stream_options"]["rc"] == 0
+
+    play_with(scenario, Fake("a"))
+
+
 def developers() -> None:
     async def scenario(c: Caller, fakes: list[Fake]) -> None:
         said = [{"role": "developer", "content": "Be brief."}, {"role": "user", "content": "Hello!"}]
@@ -284,6 +308,9 @@ FAILING: dict[str, Callable[[], None]] = {
     "logprobs_without_text_lost": a_call,
     "unknown_finish_reason_stop": a_call,
     "stream_usage_typed": usage_of_a_stream,
+    "finish_with_usage_lost": finish_with_usage,
+    "stream_options_always": options_of_a_stream,
+    "stream_options_replaced": options_of_a_stream,
     "usage_false_flipped": lambda: streams.test_a_stream_is_passed_on({"include_usage": False}),
     "early_end_stop": lambda: streams.test_a_stream_that_ends_in_order_is_not_completed(streams.CALL),
     "error_event_stop": lambda: streams.test_a_stream_that_ends_in_order_is_not_completed(b'data: {"error": {}}\n\n'),

@@ -55,7 +55,7 @@ def test_the_reference_passes_and_what_was_measured_is_shown(tmp_path: Path) -> 
 
 
 def test_what_is_lost_once_in_many_rollouts_is_found(tmp_path: Path) -> None:
-    done = run("--soak", "6s", "--target", f"{FAULTS}:lost", *card(tmp_path), every=8)
+    done = run("--soak", "6s", "--level", "should", "--target", f"{FAULTS}:lost", *card(tmp_path), every=8)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "ROLLOUT-136" in done.stdout
     assert "--soak 6s --seed 0" in done.stdout
