@@ -45,7 +45,7 @@ def test_the_numbers_of_the_rollout_server_are_complete_and_in_order() -> None:
         *range(206, 232),
         *range(240, 246),
         *range(270, 290),
-        *range(300, 304),
+        *range(300, 305),
     ]
     assert [*ROLLOUT] == [f"ROLLOUT-{n:03}" for n in numbers]
 

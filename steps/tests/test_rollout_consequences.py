@@ -12,7 +12,7 @@ from rollout_conformance.steps.engine.trace import Request, Response
 from rollout_conformance.steps.peers.script import Ack, Reply, Script
 from rollout_conformance.steps.profiles.rollout.invariants.event_order import order
 from rollout_conformance.steps.profiles.rollout.invariants.routed import routed
-from rollout_conformance.steps.profiles.rollout.invariants.termination import ending
+from rollout_conformance.steps.profiles.rollout.invariants.termination import ending, has_no_time_to_grade
 from rollout_conformance.steps.profiles.rollout.start_request import START_PATH
 from rollout_conformance.steps.tests.heavy.rollout import Played
 
@@ -78,3 +78,16 @@ def test_a_message_that_a_request_changed_is_accused_once(shown: str, expected: 
     final[place] = {**mapping(final[place]), "content": shown}
     one.end(final_messages=final, metrics={})
     assert accused(ending(one.view())) & {"ROLLOUT-115", "ROLLOUT-117", "ROLLOUT-118"} == expected
+
+
+@pytest.mark.parametrize(
+    ("dialect", "seconds", "expected"),
+    [("leased", 0, True), ("leased", 30, False), ("leased", None, False), ("routed", 0, False)],
+)
+def test_a_result_of_agent_and_grader_may_fail_by_a_grader_without_time(
+    dialect: str, seconds: int | None, expected: bool
+) -> None:
+    one = Played(dialect, DONE)
+    one.given.body["grader_timeout_sec"] = seconds  # type: ignore[index]
+    (rollout,) = one.view().rollouts.values()
+    assert has_no_time_to_grade(rollout) is expected

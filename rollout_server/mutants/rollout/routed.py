@@ -300,7 +300,7 @@ MUTANTS = (
     ),
     Mutant(
         "routed_empty_prefix",
-        breaks="221",
+        breaks="304",
         what="an empty prefix cancels every rollout",
         patch=_empty_prefix,
         dialects=ROUTED,

@@ -66,14 +66,19 @@ def _resolved(session: RolloutSession, overrides: StartOverrides, script: Script
     if overrides.budget is not None:
         first, more = overrides.budget
         body["max_tokens_total"] = sampled_by(tokenizer, script.lines[:first], session.context.tool_schemas()) + more
+    return replace(overrides, body=with_key(session, body))
+
+
+def with_key(session: RolloutSession, body: Mapping[str, object]) -> dict[str, object]:
+    """The members with the `idempotency_key` that {unique: name} or {id_of: label} stands for."""
     key = body.get("idempotency_key")
     if isinstance(key, Mapping) and "unique" in key:
         session.state.setdefault("unique", session.context.nonce())
-        body["idempotency_key"] = f"{key['unique']}-{session.state['unique'].rstrip('x')}"
-    elif isinstance(key, Mapping) and "id_of" in key:
+        return {**body, "idempotency_key": f"{key['unique']}-{session.state['unique'].rstrip('x')}"}
+    if isinstance(key, Mapping) and "id_of" in key:
         other = rollout_state(session.state, str(key["id_of"])).given
-        body["idempotency_key"] = other.rollout_id if other else ""
-    return replace(overrides, body=body)
+        return {**body, "idempotency_key": other.rollout_id if other else ""}
+    return dict(body)
 
 
 async def send_start(
@@ -102,7 +107,7 @@ def _start_request(
 ) -> Request:
     assert state.given is not None
     raw = state.overrides.raw
-    body = raw if raw is not None else json.dumps({**state.given.body, **(change or {})}).encode()
+    body = raw if raw is not None else json.dumps({**state.given.body, **with_key(session, change or {})}).encode()
     credentials = authorization(session.context) if headers is None else headers
     return Request(
         "POST", START_PATH[session.context.dialect], (("content-type", "application/json"), *credentials), body
