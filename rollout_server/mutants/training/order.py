@@ -1,5 +1,6 @@
 """Defects of order, repetition, futures and sessions of the dialect `tinker-json`."""
 
+import json
 import time
 import uuid
 from dataclasses import replace
@@ -107,9 +108,10 @@ async def _stamped(original: Any, self: Any, request: Any) -> Response:
     response: Response = await original(self, request)
     if response.status_code != 200:
         return response
-    return Response(
-        bytes(response.body)[:-1] + f',"served_at":{time.time_ns()}}}'.encode(), media_type="application/json"
-    )
+    result = json.loads(bytes(response.body))
+    if "metrics" in result:
+        result["metrics"]["served_at:last"] = float(time.time_ns())
+    return json_response(result)
 
 
 async def _unknown_is_pending(original: Any, self: Any, request: Any) -> Response:
@@ -210,7 +212,7 @@ MUTANTS = (
         dialects=TINKER,
     ),
     Mutant(
-        "future_changes", breaks="027", what="a result read again has other bytes",
+        "future_changes", breaks="027", what="a result read again has other metrics",
         patch=around_handler(tinker_endpoints.RetrieveFuture, "post", _stamped), dialects=TINKER,
     ),
     Mutant(
