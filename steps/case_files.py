@@ -44,7 +44,7 @@ def misspelled(file: Path) -> Iterator[str]:
     for number, line in enumerate(_text(file).splitlines(), start=1):
         for match in LIKE_ID.finditer(line) if line.lstrip().startswith("@") else ():
             meant = difflib.get_close_matches(match[1].lower(), PROFILES, n=1, cutoff=SIMILAR)
-            if meant and not TAG.search(f"@{match[0].lstrip('@')}"):
+            if meant and not TAG.search(match[0]):
                 yield f"{file}:{number}: the tag {match[0]} names no requirement. Did you mean @{meant[0].upper()}-{match[2]}?"
 
 

@@ -9,7 +9,7 @@ from rollout_conformance.steps.engine.lenient_json import JsonObject, mappings
 from rollout_conformance.steps.engine.verbs import verb
 from rollout_conformance.steps.http.checks import Check, ResponseExpectation
 from rollout_conformance.steps.http.references import ResponseName
-from rollout_conformance.steps.profiles.training.listing_expectations import made_by
+from rollout_conformance.steps.profiles.training.listing_expectations import path_of
 from rollout_conformance.steps.profiles.training.responses import TrainingResponse
 from rollout_conformance.steps.profiles.training.view import TrainingView
 
@@ -29,8 +29,8 @@ class Expires(ResponseExpectation[TrainingResponse, TrainingView]):
     "Calls that the target may reject: where one was, nothing is judged."
 
     def check(self, response: TrainingResponse, view: TrainingView) -> Check | None:
-        path = next((made_by(one) for one in view.named(self.saved)), "")
-        if not path or any(one.outcome != "done" for one in view.named(*self.provided)):
+        path = path_of(view, self.saved, self.provided)
+        if not path:
             return None
         entries = [one for one in mappings(response.result.get("checkpoints")) if one.get("tinker_path") == path]
         return self._of(entries[0], path) if len(entries) == 1 else None

@@ -123,6 +123,13 @@ def _described(run: Mapping[str, object], name: str, wanted: object) -> Check | 
     return Check(found == wanted, f"{name} {show(wanted)}", f"{name} {show(found)}")
 
 
+def path_of(view: TrainingView, saved: ResponseName, provided: tuple[ResponseName, ...]) -> str:
+    """The path of what was saved; empty where nothing was, or where a call that the target may reject was rejected."""
+    if any(one.outcome != "done" for one in view.named(*provided)):
+        return ""
+    return next((made_by(one) for one in view.named(saved)), "")
+
+
 @verb("public", example="{of: listing, saved: saved, public: true}")
 @dataclass(frozen=True, slots=True)
 class Public(ResponseExpectation[TrainingResponse, TrainingView]):
@@ -136,8 +143,8 @@ class Public(ResponseExpectation[TrainingResponse, TrainingView]):
     "Calls that the target may reject: where one was, nothing is judged."
 
     def check(self, response: TrainingResponse, view: TrainingView) -> Check | None:
-        path = next((made_by(one) for one in view.named(self.saved)), "")
-        if not path or any(one.outcome != "done" for one in view.named(*self.provided)):
+        path = path_of(view, self.saved, self.provided)
+        if not path:
             return None
         found = [one.get("public") for one in mappings(response.result.get("checkpoints")) if _id_of(one) == path]
         if len(found) != 1 or found[0] is None:
