@@ -14,20 +14,18 @@ JSON Schema that editors complete with, and its entry on the page of the vocabul
         async def perform(self, session): ...
 """
 
-import ast
 import functools
 import inspect
-import itertools
 import re
-import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any, TypeVar, get_origin
 
 from pydantic import TypeAdapter
 
 from rollout_conformance.steps.engine.cases import Action
 from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.engine.member_docs import member_docs
 from rollout_conformance.steps.engine.phrase_types import TYPES, PhraseType, choice, choices
 from rollout_conformance.steps.engine.verb_checks import PLACEHOLDER, definition_mistakes, location_of
 from rollout_conformance.steps.engine.verb_parsing import hints, literals, made, members, type_mistakes
@@ -77,7 +75,7 @@ class Verb:
 
     def read(self, written: Any) -> Any:
         """The value that was written in YAML. Raises `ValueError` with what is wrong with it."""
-        return self.build(members(written, self.short, [one.name for one in self.members]))
+        return self.build(members(written, self.short, [one.name for one in _fields(self.kind)]))
 
     def build(self, given: Mapping[str, Any]) -> Any:
         """The value with these members. Raises `ValueError` with what is wrong with them."""
@@ -149,12 +147,16 @@ class Member:
 
 def members_of(kind: type) -> list[Member]:
     """The members of a dataclass, a verb or a part of one, with their texts: its own before those that it shares with others."""
-    docs, types = _member_docs(kind), hints(kind)
+    docs, types = member_docs(kind), hints(kind)
     return [
         Member(one.name, types[one.name], one.default, one.default_factory, docs.get(one.name, ""))
-        for one in sorted(fields(kind), key=lambda one: one.kw_only is True)
-        if one.init
+        for one in _fields(kind)
     ]
+
+
+@functools.cache
+def _fields(kind: type) -> tuple[Field[Any], ...]:
+    return tuple(one for one in sorted(fields(kind), key=lambda one: one.kw_only is True) if one.init)
 
 
 def object_schema(kind: type) -> dict[str, object]:
@@ -252,23 +254,3 @@ class Vocabulary:
 def _literal(text: str) -> str:
     """The pattern of plain text, in which `(s)` may be left out."""
     return re.sub(r"\\\((\w+)\\\)", r"(?:\1)?", re.escape(text)).replace(r"\ ", " ")
-
-
-@functools.cache
-def _member_docs(kind: type) -> Mapping[str, str]:
-    """The text below each member in the source of the class, those of its bases too."""
-    found: dict[str, str] = {}
-    for one in reversed(kind.__mro__[:-1]):
-        try:
-            tree = ast.parse(textwrap.dedent(inspect.getsource(one)))
-        except (OSError, TypeError):
-            continue
-        body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
-        for before, after in itertools.pairwise(body):
-            if isinstance(before, ast.AnnAssign) and isinstance(before.target, ast.Name) and _is_text(after):
-                found[before.target.id] = inspect.cleandoc(ast.literal_eval(after.value))  # type: ignore[attr-defined]
-    return found
-
-
-def _is_text(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
