@@ -111,7 +111,7 @@ one in X-API-Key), or the name of another key on the card."
     size: int = 0
     "White space is added to the body until it has so many bytes."
     headers: Mapping[str, str] = field(default_factory=dict)
-    "Headers beside Content-Type and the key."
+    "Headers beside Content-Type and the key, or in place of them."
 
     def __post_init__(self) -> None:
         """Raises `ValueError` for what no server can be blamed for."""
@@ -146,9 +146,11 @@ def path_of(session: Session, written: str) -> str:
 
 
 def request_headers(session: Session, key: str, more: Mapping[str, str]) -> Headers:
-    """The headers of a JSON request with a key of this kind."""
-    given = {"content-type": "application/json", **key_header(session.context, key), **more}
-    return tuple((name.lower(), filled_in(session, value)) for name, value in given.items())
+    """The headers of a JSON request with a key of this kind. One that a case writes replaces the usual one, in whatever case its name is
+    written: of two values a server may take either (RFC 9110, section 5.3)."""
+    written = {name.lower(): value for name, value in more.items()}
+    given = {"content-type": "application/json", **key_header(session.context, key), **written}
+    return tuple((name, filled_in(session, value)) for name, value in given.items())
 
 
 @verb("wait_for_status", short="path", example="{path: /health, statuses: [503]}")

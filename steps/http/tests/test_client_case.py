@@ -131,3 +131,9 @@ def test_what_a_case_gives_no_reason_for_ends_it(
     one: KeptResponse, expectations: tuple[Expectation, ...], reason: str, accused: bool
 ) -> None:
     assert caused(view(one), *expectations) == (reason, accused)
+
+
+@pytest.mark.parametrize("name", ["Content-Type", "content-type"])
+def test_a_header_of_a_case_replaces_the_usual_one_in_whatever_case_it_is_written(name: str) -> None:
+    (request,) = asyncio.run(sent(Send("/", headers={name: "text/plain"})))
+    assert [value for found, value in request.headers if found.lower() == "content-type"] == ["text/plain"]

@@ -180,6 +180,12 @@ class Transcript:
         return "".join(one.text for one in self.tokens if not one.is_special)
 
     @cached_property
+    def token_texts(self) -> tuple[str, ...]:
+        """The text of each token. An event with several ids and one character that is not ASCII has all tokens that the character is divided
+        between. What each token of another event with several has cannot be seen, and such an event counts as one."""
+        return tuple(text for one in self.tokens for text in _texts(one))
+
+    @cached_property
     def text(self) -> str:
         """The text of the job: the whole one where its end has it, else that of its tokens."""
         return self.end.text if self.end and self.end.text is not None else self.joined
@@ -215,3 +221,9 @@ def _all(parts: Sequence[tuple[T, ...] | None]) -> tuple[T, ...] | None:
     if not parts or any(part is None for part in parts):
         return None
     return tuple(one for part in parts for one in part or ())
+
+
+def _texts(one: Tokens) -> tuple[str, ...]:
+    text = "" if one.is_special else one.text
+    divided = not text or (len(text) == 1 and not text.isascii())
+    return (*[""] * (len(one.ids) - 1 if one.ids and divided else 0), text)

@@ -191,7 +191,10 @@ class Execute(RequestAction):
         """The stop texts and the limit."""
         if not self.stop_from:
             return tuple(one * self.stop_repeat for one in self.stop), self.max_tokens
-        taken = self._stops(_transcript(_earlier(session, self.stop_from)))
+        source = _transcript(_earlier(session, self.stop_from))
+        if self.stop_at_limit and source.tokens and _merged(source):
+            raise _Unplayable("events hold several tokens, so how many there are before a stop text cannot be seen")
+        taken = self._stops(source)
         if taken is None:
             what = f"text of {self.stop_spans} token(s)" if self.stop_spans else "token of four characters or more"
             raise _Unplayable(f"the output has no {what} that occurs only once")
@@ -238,14 +241,14 @@ class Execute(RequestAction):
 
     def _stops(self, transcript: Transcript) -> tuple[tuple[str, ...], int | None] | None:
         """The stop texts and the limit of a job that ends within the output of another; None where that has no fitting text."""
-        texts = [one.text for one in transcript.tokens if not one.is_special]
+        texts = transcript.token_texts
         taken = stop_within(texts, self.stop_spans, self.stop_change)
         if taken is None:
             return None
         limit = self.max_tokens
         if self.stop_at_limit:
             position = stop_position(texts, taken)
-            if position is None or _merged(transcript):
+            if position is None:
                 return None
             limit = position[1]
         late = later_stop(texts, taken) if self.stop_late else None
@@ -348,4 +351,4 @@ def _merged(transcript: Transcript) -> bool:
     """Whether an event may hold several tokens, so that the place of a text does not show how many came before it."""
     counted = integer(transcript.end.tokens) if transcript.end else None
     known = counted if counted is not None else transcript.count
-    return known != len(transcript.tokens)
+    return known != len(transcript.token_texts)

@@ -40,7 +40,7 @@ class Place:
 
 def places(stops: Sequence[str], control: JobResponse) -> list[Place]:
     """The stop texts that the output of a job without them contains."""
-    texts = [one.text for one in control.transcript.tokens if not one.is_special]
+    texts = control.transcript.token_texts
     found = []
     for stop in stops:
         position = stop_position(texts, stop)
@@ -89,7 +89,7 @@ class Stopped(JobExpectation):
 def _counted(job: JobResponse, control: JobResponse, first: Sequence[Place]) -> list[Check]:
     """The counter has no tokens behind the one that completes the stop text, where each event of the control is one token."""
     found = counted(job)
-    if found is None or counted(control) != len(control.transcript.tokens):
+    if found is None or counted(control) != len(control.transcript.token_texts):
         return []
     most = max(one.tokens for one in first) + (LOOKAHEAD if len(job.spec.stop) == 1 else UNDECIDED)
     expected = f"a counter of at most {most}: the stop text is complete with token {first[0].tokens}"
@@ -171,10 +171,10 @@ class KeepsText(JobExpectation):
         found = counted(response)
         if control is None or not control.ran_out or response.reason != LENGTH or found is None:
             return None
-        tokens = control.transcript.tokens
-        if counted(control) != len(tokens) or found > len(tokens):
+        texts = control.transcript.token_texts
+        if counted(control) != len(texts) or found > len(texts):
             return None
-        expected, text = "".join(one.text for one in tokens[:found]), response.transcript.text
+        expected, text = "".join(texts[:found]), response.transcript.text
         return Check(text.rstrip(BROKEN) == expected.rstrip(BROKEN), f"the text {show(expected)}", show(text))
 
 
@@ -193,7 +193,7 @@ class KeepsIds(JobExpectation):
         if control is None or control.transcript.ids is None or ids is None or response.reason != STOP:
             return None
         found = places(response.spec.stop, control)
-        if not found or len(control.transcript.tokens) != len(control.transcript.ids):
+        if not found or len(control.transcript.token_texts) != len(control.transcript.ids):
             return None
         allowed = [list(control.transcript.ids[: one.tokens]) for one in first_of(found)]
         return Check(list(ids) in allowed, f"ids {show(allowed[0])}", f"ids {show(list(ids))}")

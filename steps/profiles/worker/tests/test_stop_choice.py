@@ -2,6 +2,7 @@
 
 import pytest
 
+from rollout_conformance.steps.profiles.worker.events import Tokens, Transcript
 from rollout_conformance.steps.profiles.worker.stop_choice import later_stop, stop_position, stop_within
 
 TEXTS = ("Once", " upon", " a", " time", " there", "", "龙", " was", " one", " king")
@@ -33,3 +34,18 @@ def test_a_later_stop_text_is_behind_the_first() -> None:
 def test_the_position_counts_tokens_without_text() -> None:
     assert stop_position(("a", "", "b"), "b") == (1, 3)
     assert stop_position(("a", "b"), "c") is None
+
+
+@pytest.mark.parametrize(
+    ("events", "texts"),
+    [
+        ((Tokens(0, "龙", (1, 2, 3)), Tokens(1, "a", (4,))), ("", "", "龙", "a")),
+        ((Tokens(0, "a", (1,)), Tokens(1, "", (2, 3))), ("a", "", "")),
+        ((Tokens(0, "a", (1, 2)), Tokens(1, "b", (3,))), ("a", "b")),
+        ((Tokens(0, "龙的", (1, 2)), Tokens(1, "b", None)), ("龙的", "b")),
+    ],
+)
+def test_a_character_that_is_divided_between_tokens_is_the_last_of_them(
+    events: tuple[Tokens, ...], texts: tuple[str, ...]
+) -> None:
+    assert Transcript(events).token_texts == texts
