@@ -15,6 +15,7 @@ from rollout_conformance.rollout_server.common.settings import SHIPPED_TOKENIZER
 from rollout_conformance.rollout_server.inference.app import create_app
 from rollout_conformance.rollout_server.inference.settings import Settings
 from rollout_conformance.rollout_server.tests.rollout.support import DEADLINE_S
+from rollout_conformance.rollout_server.tests.tls import WITHOUT_CERTIFICATES
 
 CHAT_TOKENS = chat_tokenizer.load(SHIPPED_TOKENIZER, "TOKENIZER")
 PATH = "/v1/chat/completions"
@@ -51,7 +52,9 @@ async def served(**settings: Any) -> AsyncIterator[httpx.AsyncClient]:
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         try:
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=DEADLINE_S) as caller:
+            async with httpx.AsyncClient(
+                base_url=url, verify=WITHOUT_CERTIFICATES, trust_env=False, timeout=DEADLINE_S
+            ) as caller:
                 yield caller
         finally:
             server.should_exit = True

@@ -12,6 +12,7 @@ from rollout_conformance.rollout_server.inference.model_sampling import only_lik
 from rollout_conformance.rollout_server.inference.settings import load
 from rollout_conformance.rollout_server.tests.inference.support import CAPITAL, COUNT, PATH, SUM, TOOLS, body
 from rollout_conformance.rollout_server.tests.router.support import listening
+from rollout_conformance.rollout_server.tests.tls import WITHOUT_CERTIFICATES
 from rollout_conformance.rollout_server.worker.jobs import Scored
 from rollout_conformance.rollout_server.worker.settings import SHIPPED_MODEL
 
@@ -26,7 +27,7 @@ def play(scenario: Any) -> None:
         async with (
             asyncio.timeout(DEADLINE_S),
             listening(app, lifespan="on") as url,
-            httpx.AsyncClient(base_url=url, timeout=DEADLINE_S) as client,
+            httpx.AsyncClient(base_url=url, verify=WITHOUT_CERTIFICATES, timeout=DEADLINE_S) as client,
         ):
             await scenario(client)
 

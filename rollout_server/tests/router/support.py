@@ -22,6 +22,7 @@ from rollout_conformance.rollout_server.router.app_state import AppState
 from rollout_conformance.rollout_server.router.settings import BackendSpec, KeySpec, Settings
 from rollout_conformance.rollout_server.tests.rollout.support import DEADLINE_S
 from rollout_conformance.rollout_server.tests.router.backend import Fake
+from rollout_conformance.rollout_server.tests.tls import WITHOUT_CERTIFICATES
 
 PATH = "/v1/chat/completions"
 STATE = os.environ.get("ROUTER_TEST_STATE")
@@ -112,7 +113,7 @@ async def routed(fakes: list[Fake], **settings: Any) -> AsyncIterator[Caller]:
     app = create_app(settings=configured(fakes, **settings))
     async with (
         listening(app, lifespan="on") as url,
-        Caller(base_url=url, trust_env=False, timeout=DEADLINE_S) as caller,
+        Caller(base_url=url, verify=WITHOUT_CERTIFICATES, trust_env=False, timeout=DEADLINE_S) as caller,
     ):
         caller.app_state = app.state.app_state
         yield caller

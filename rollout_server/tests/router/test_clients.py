@@ -29,6 +29,7 @@ from rollout_conformance.rollout_server.tests.router.support import (
     said,
     until,
 )
+from rollout_conformance.rollout_server.tests.tls import WITHOUT_CERTIFICATES
 
 MESSAGES: Any = [{"role": "user", "content": "What is the capital of France?"}]
 TOOL: Any = {"type": "function", "function": {"name": "add", "parameters": {"type": "object", "properties": {}}}}
@@ -211,7 +212,7 @@ def test_the_router_process_finishes_running_requests() -> None:
             }
             async with (
                 process("rollout_conformance.rollout_server.router", "--port", str(port), url=url, **given) as router,
-                Caller(base_url=url, trust_env=False) as c,
+                Caller(base_url=url, verify=WITHOUT_CERTIFICATES, trust_env=False) as c,
             ):
                 asking = asyncio.create_task(c.ask(stream=True))
                 await until(lambda: fake.running)

@@ -10,6 +10,7 @@ from rollout_conformance.rollout_server.router.settings import BackendSpec, Sett
 from rollout_conformance.rollout_server.tests.router import support
 from rollout_conformance.rollout_server.tests.router.backend import Fake
 from rollout_conformance.rollout_server.tests.router.support import KEY, PATH, Caller, error, play_with
+from rollout_conformance.rollout_server.tests.tls import WITHOUT_CERTIFICATES
 
 
 def test_weights() -> None:
@@ -67,7 +68,7 @@ def play_with_dead(scenario: Any, fake: Fake) -> None:
             app = create_app(settings=settings)
             async with (
                 support.listening(app, lifespan="on") as url,
-                Caller(base_url=url, trust_env=False) as caller,
+                Caller(base_url=url, verify=WITHOUT_CERTIFICATES, trust_env=False) as caller,
             ):
                 caller.app_state = app.state.app_state
                 await scenario(caller, [fake, other])

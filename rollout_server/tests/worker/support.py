@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 
 from rollout_conformance.rollout_server.tests.router.support import listening
+from rollout_conformance.rollout_server.tests.tls import WITHOUT_CERTIFICATES
 from rollout_conformance.rollout_server.worker.app import create_app
 from rollout_conformance.rollout_server.worker.settings import load
 
@@ -20,7 +21,10 @@ Play = Callable[[httpx.AsyncClient], Coroutine[Any, Any, None]]
 async def worker(**settings: Any) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a worker with the stub, unless the settings say otherwise."""
     app = create_app(settings=load(**{"stub": True, "log_level": "off", "token_delay_s": 0.0, **settings}))
-    async with listening(app, lifespan="on") as url, httpx.AsyncClient(base_url=url) as client:
+    async with (
+        listening(app, lifespan="on") as url,
+        httpx.AsyncClient(base_url=url, verify=WITHOUT_CERTIFICATES) as client,
+    ):
         yield client
 
 
