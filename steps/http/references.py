@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, get_args
 
-from rollout_conformance.steps.engine.cases import Action, Step
+from rollout_conformance.steps.engine.cases import Action, Step, is_action
 from rollout_conformance.steps.engine.findings import Location
 from rollout_conformance.steps.engine.phrase_types import ORDINALS
 from rollout_conformance.steps.engine.suggestions import unknown_name
@@ -32,7 +32,7 @@ def unknown_references(steps: Sequence[Step]) -> Iterator[Mistake]:
         for member, word in _references(step.what):
             if (wrong := _wrong(word, order) or _wrong_copy(word, copies)) and not (word == "it" and not order):
                 yield step.at, f"{member}: {wrong}"
-        if isinstance(step.what, Action):
+        if is_action(step.what):
             _add(order, step.what)
             copies |= {name: getattr(step.what, "times", 1) for name in getattr(step.what, "keeps", ()) if name}
 

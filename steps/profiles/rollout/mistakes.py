@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from rollout_conformance.steps.engine.cases import Action, Expectation, Step
+from rollout_conformance.steps.engine.cases import Step, is_action, is_expectation
 from rollout_conformance.steps.engine.findings import Location
 from rollout_conformance.steps.engine.suggestions import unknown_name
 from rollout_conformance.steps.http.expectations import Status
@@ -45,7 +45,7 @@ Mistake = tuple[Location | None, str]
 
 
 def mistakes(steps: Sequence[Step]) -> Iterator[Mistake]:
-    if all(isinstance(step.what, PREPARING) or not isinstance(step.what, Action) for step in steps):
+    if all(isinstance(step.what, PREPARING) or not is_action(step.what) for step in steps):
         hint = "Write a When, as `When the trainer starts the rollout`; in YAML, `steps: [start, wait_for_end]`"
         yield None, f"nothing is done to the server. {hint}"
         return
@@ -89,7 +89,7 @@ def _unstarted(steps: Sequence[Step]) -> Iterator[Mistake]:
         for name in names:
             if not _is_among(name, started) and not isinstance(step.what, PREPARING + WAITING):
                 yield step.at, unknown_name("rollout", name, [label for label in started if label])
-        if isinstance(step.what, Expectation):
+        if is_expectation(step.what):
             yield from _unasked(step, started, steps)
 
 
@@ -147,7 +147,7 @@ def _unscripted(steps: Sequence[Step]) -> Iterator[Mistake]:
 
 def _unawaited(steps: Sequence[Step]) -> Iterator[Mistake]:
     """Nothing is expected of the end of a rollout by a case that is over once it has started."""
-    actions = [step.what for step in steps if isinstance(step.what, Action) and not isinstance(step.what, PREPARING)]
+    actions = [step.what for step in steps if is_action(step.what) and not isinstance(step.what, PREPARING)]
     if not actions or not isinstance(actions[-1], STARTING):
         return
     for step in steps:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from rollout_conformance.steps.engine.cases import Action, Step
+from rollout_conformance.steps.engine.cases import Step, is_action
 from rollout_conformance.steps.engine.findings import Location
 from rollout_conformance.steps.http.requests import Pause
 from rollout_conformance.steps.profiles.chat import mistakes as chat
@@ -14,7 +14,7 @@ PREPARING = (ScriptBackends, Pause, BackendsDown)
 
 
 def mistakes(steps: Sequence[Step]) -> Iterator[Mistake]:
-    if all(isinstance(step.what, PREPARING) or not isinstance(step.what, Action) for step in steps):
+    if all(isinstance(step.what, PREPARING) or not is_action(step.what) for step in steps):
         yield None, 'no request is sent to the router. Write a When, as `When the client sends "Hello!"`'
         return
     yield from chat.mistakes(steps)
