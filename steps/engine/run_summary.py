@@ -139,8 +139,16 @@ def sentence(
     if known:
         return f"Nothing new is broken: {len(judged)} requirements were judged and kept, {len(known)} known to be broken: {', '.join(known)}."
     if not judged:
-        return "No verdict: nothing was judged."
+        return _none_kept(outcomes)
     return f"Nothing required is broken: {plural(len(judged), 'requirement')} {'was' if len(judged) == 1 else 'were'} judged and kept."
+
+
+def _none_kept(outcomes: Sequence[Outcome]) -> str:
+    """Of a run of few cases, which may all break something that is only recommended."""
+    warned = {finding.requirement for o in outcomes for finding in o.judgement.findings}
+    if not warned:
+        return "No verdict: nothing was judged."
+    return f"Nothing required is broken, and nothing else was judged: warnings about {', '.join(sorted(warned))}."
 
 
 def broken_requirements(outcomes: Iterable[Outcome], catalogue: Mapping[str, Requirement], level: str) -> list[str]:

@@ -82,6 +82,9 @@ def test_the_last_sentence_is_plain() -> None:
     )
     good = summary([outcome("a", Satisfied("ROLLOUT-094"))], CATALOGUE)
     assert good.endswith("Nothing required is broken: 1 requirement was judged and kept.")
+    warned = summary([outcome("a", Finding("ROLLOUT-103", "x", "y"))], CATALOGUE)
+    assert warned.endswith("Nothing required is broken, and nothing else was judged: warnings about ROLLOUT-103.")
+    assert summary([outcome("a")], CATALOGUE).endswith("No verdict: nothing was judged.")
 
 
 def test_the_last_sentence_about_a_router_is_not_about_training() -> None:

@@ -155,12 +155,17 @@ def _finding(case: Case, view: CaseView, scripts: Scripts, response: ChatRespons
     generic = response.status is None or response.status >= 500
     lines = (line for script in scripts for line in _lines(view, script, response))
     scripted = _down(case) or any(line.fails or line.size for line in lines)
-    subject = _is_subject(case, response)
+    subject = _is_subject(case, response) or _sends_headers(case)
     requirement = _due(view, scripts, response) if generic and not scripted and not subject else case.requirements[0]
     if response.status is None and observed.startswith(MALFORMED):
         requirement = FRAMING  # whatever the case is about, and whatever the backends did
     finding = Finding(requirement, "200", observed, (response.n,))
     return Cause(f"a request had the response {response.status or 'none'}", finding, response.n + 1)
+
+
+def _sends_headers(case: Case) -> bool:
+    """Whether its requests have headers of their own: a router that cannot handle one of them may handle all other requests."""
+    return any(getattr(step.what, "headers", None) for step in case.actions)
 
 
 def _is_subject(case: Case, response: ChatResponse) -> bool:

@@ -24,7 +24,7 @@ BODY = {"model": "m", "messages": [{"role": "user", "content": "Hello!"}]}
 REFUSED = f"{NOT_CONNECTED} 127.0.0.1:9 [Connect call failed]"
 
 
-def found(fault: str | None, *actions: Action, served: int = 1) -> Cause | None:
+def found(fault: str | None, *actions: Action, served: int = 1, about: str = "ROUTER-017") -> Cause | None:
     """The cause of a case about even shares whose last request ended in this fault, after `served` others were served."""
     trace, kept = Trace(), []
     for n in range(served + 1):
@@ -37,7 +37,7 @@ def found(fault: str | None, *actions: Action, served: int = 1) -> Cause | None:
     context = RouterContext("m", None, None, RouterCard(), 4096)
     parts: list[Action | Expectation] = [ScriptBackends(), ChatRequest(user="Hello!"), *actions, Status()]
     steps = tuple(Step(what, AT) for what in parts)
-    case = Case("requests are spread", "router", "openai", ("ROUTER-017",), steps, AT)
+    case = Case("requests are spread", "router", "openai", (about,), steps, AT)
     return cause(case, CaseView(trace, Responses.of(kept), context, extra={"scripts": [script]}))
 
 
@@ -55,6 +55,17 @@ def test_a_connection_that_the_router_closes_is_a_finding() -> None:
     assert told is not None
     assert told.finding is not None
     assert "closed without an answer" in told.finding.observed
+
+
+@pytest.mark.parametrize(("headers", "accused"), [({}, "ROUTER-001"), ({"Upgrade": "h2c"}, "ROUTER-053")])
+def test_a_request_with_headers_of_its_own_accuses_what_the_case_is_about(
+    headers: dict[str, str], accused: str
+) -> None:
+    """A router that fails on a header of few clients forwards the members of all others."""
+    told = found("the connection was closed without an answer", ChatRequest(headers=headers), about="ROUTER-053")
+    assert told is not None
+    assert told.finding is not None
+    assert told.finding.requirement == accused
 
 
 def test_a_router_that_the_case_stops_accepts_no_connection_by_right() -> None:
