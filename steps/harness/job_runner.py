@@ -14,7 +14,7 @@ from rollout_conformance.steps.profiles.worker.dialects.base import Dialect
 from rollout_conformance.steps.profiles.worker.job_reading import events_with_tokens, reading_of, transcript_of
 from rollout_conformance.steps.profiles.worker.job_spec import JobSpec
 from rollout_conformance.steps.profiles.worker.view import JobResponse
-from rollout_conformance.steps.sse.streams import Endless
+from rollout_conformance.steps.sse.streams import SILENT, Endless
 
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ class JobRunner:
             async with asyncio.timeout(self.job_s), http_client.client() as client:
                 await self._read(client)
         except TimeoutError:
-            self.reading.fault = f"no end within {self.job_s:g} s"
+            self.reading.fault = f"{SILENT} {self.job_s:g} s"
         except Endless as error:
             self.reading.fault = str(error)
         except (httpx.HTTPError, OSError) as error:

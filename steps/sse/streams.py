@@ -21,6 +21,7 @@ KEPT_EVENTS = 1000  # of a stream that is not read to its end because it has too
 PATIENCE = 4  # times the patience of the session: the longest time that a stream is read
 MOST_PATIENCE = 30  # the same, of one that is read for as long as its events come
 STILL_SENDING = "still sending after"
+SILENT = "no end within"  # the fault of a stream that stays open
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,7 @@ async def read_stream(
     except TimeoutError:
         session.unanswered += 1
         is_sending = while_it_sends and asyncio.get_running_loop().time() >= last
-        read.fault = f"{STILL_SENDING} {last - began:g} s" if is_sending else f"no end within {limit_s:g} s"
+        read.fault = f"{STILL_SENDING} {last - began:g} s" if is_sending else f"{SILENT} {limit_s:g} s"
     except Endless as error:
         read.fault = str(error)
     except (httpx.HTTPError, OSError) as error:

@@ -39,14 +39,28 @@ CASES = (
     "Twenty concurrent requests are forwarded once each",
 )
 
+PATIENCE_S = RouterCard().patience_s
+
 
 def played(
-    ways: str, jobs: int = 8, names: Iterable[str] = CASES, health: str | None = "/healthz/live"
+    ways: str,
+    jobs: int = 8,
+    names: Iterable[str] = CASES,
+    health: str | None = "/healthz/live",
+    patience_s: float = PATIENCE_S,
 ) -> list[Outcome]:
     env = {"PLAIN": ways, "PLAIN_ENGINES": "{backend_a},{backend_b}"}
     health = health if "other_health" in ways else None
     headers = {"x-config": "two engines"}
-    card = RouterCard(key=KEY, settle_s=0, capabilities=["timeout"], env=env, health=health, headers=headers)
+    card = RouterCard(
+        key=KEY,
+        settle_s=0,
+        capabilities=["timeout"],
+        env=env,
+        health=health,
+        headers=headers,
+        patience_s=patience_s,
+    )
     return asyncio.run(_played(RunOptions("router", target=TARGET, described=card, jobs=jobs), set(names)))
 
 
@@ -158,6 +172,15 @@ def test_a_response_that_ends_in_order_hides_that_it_was_truncated() -> None:
 
 def test_a_response_that_never_ends_is_no_response_that_breaks_off() -> None:
     assert broken(played("streams_through waits_long", names=UNFINISHED)) == {"ROUTER-006"}
+
+
+@pytest.mark.parametrize(("ways", "requirements"), [("", set()), ("stays_open", {"ROUTER-007"})])
+def test_a_stream_does_not_stay_open_when_its_backend_has_closed_the_connection(
+    ways: str, requirements: set[str]
+) -> None:
+    """http-proxy of Node.js leaves it open: the client waits until it times out."""
+    name = "a stream whose backend resets the connection is recognisable as incomplete"
+    assert broken(played(ways, names=[name], patience_s=1)) == requirements
 
 
 def test_without_failover_nothing_is_said_of_the_second_backend() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from rollout_conformance.rollout_server.mutants.framework import Mutant, around, put
 from rollout_conformance.rollout_server.router import endpoints, responses, usage
-from rollout_conformance.rollout_server.router.streaming import Stream
+from rollout_conformance.rollout_server.router.streaming import Stream, interrupted_event
 
 
 async def _poured(original: Any, self: Stream) -> AsyncIterator[bytes]:
@@ -27,6 +27,13 @@ async def _poured(original: Any, self: Stream) -> AsyncIterator[bytes]:
     finally:
         pouring.cancel()
         await asyncio.gather(pouring, return_exceptions=True)
+
+
+async def _left_open(original: Any, self: Stream) -> AsyncIterator[bytes]:
+    async for event in original(self):
+        if event == interrupted_event():
+            await asyncio.Event().wait()  # until the client disconnects
+        yield event
 
 
 async def _at_once(original: Any, self: Stream) -> AsyncIterator[bytes]:
@@ -70,6 +77,12 @@ MUTANTS = (
         also=("008", "058"),
         what="a stream is buffered to its end",
         patch=around(Stream, "events", _at_once),
+    ),
+    Mutant(
+        "interrupted_stream_open",
+        breaks="007",
+        what="a stream stays open when its backend closes the connection",
+        patch=around(Stream, "events", _left_open),
     ),
     Mutant(
         "large_events_lost",

@@ -380,6 +380,7 @@ FAILING: dict[str, Callable[[], None]] = {
     "affinity_ignored": failover.test_a_conversation_stays_where_it_is_cached,
     "stream_buffered": streams.test_chunks_are_not_held_back,
     "stream_done_invented": lambda: streams.test_a_backend_that_dies_in_the_middle(True),
+    "interrupted_stream_open": lambda: streams.test_a_backend_that_dies_in_the_middle(True),
     "stream_cut_silently": lambda: streams.test_a_backend_that_dies_in_the_middle(True),
     "failover_after_bytes": lambda: streams.test_a_backend_that_dies_in_the_middle(True),
     "migration_repeats": migrates,

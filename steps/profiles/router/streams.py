@@ -7,11 +7,14 @@ from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.lenient_json import mapping, text
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.checks import Check, ResponseExpectation
+from rollout_conformance.steps.peers.backend_response import BackendResponse
 from rollout_conformance.steps.profiles.chat.responses import ChatResponse
 from rollout_conformance.steps.profiles.chat.view import CaseView
 from rollout_conformance.steps.profiles.router.backend_requests import script
 from rollout_conformance.steps.profiles.router.excerpts import chunks_around
-from rollout_conformance.steps.sse.streams import DONE
+from rollout_conformance.steps.sse.streams import DONE, SILENT
+
+SOON_S = 1.0
 
 
 @verb("text", short="text", example=("Done.", "{of: both, text: One two three.}"))
@@ -35,7 +38,8 @@ class ResponseText(ResponseExpectation):
 @dataclass(frozen=True, slots=True)
 class IncompleteStream(ResponseExpectation):
     """A stream whose backend failed cannot be taken for a complete one: it has no finish_reason, and ends with an error event or a reset
-    connection; where the backend itself ended in order, without [DONE]. A status of 400 or more is right as well."""
+    connection; where the backend itself ended in order, without [DONE]. It does not stay open when no backend has more to send. A status of
+    400 or more is right as well."""
 
     or_text: str = ""
     "A complete stream of exactly this text is right as well: another backend may have resumed it."
@@ -44,9 +48,15 @@ class IncompleteStream(ResponseExpectation):
         expected = "an error event, or a connection that is closed before the stream ends"
         if response.status is not None and response.status >= 400:
             return Check(True, expected, "")
+        fault = view.trace.exchanges[response.n].fault
         finish, content = response.first_choice.finish, response.first_choice.content
         error = any(map(_is_error, response.data))
-        broken = view.trace.exchanges[response.n].fault is not None
+        if fault and fault.startswith(SILENT) and not error and all(map(_ends, script(view).played)):
+            observed = (
+                f"{fault}, although each backend ended its response or closed its connection; content {show(content)}"
+            )
+            return Check(False, expected, observed, timing=True)
+        broken = fault is not None
         in_order = any(line.ends_after for line in script(view).played)  # to forward this end as it is hides nothing
         whole = bool(self.or_text) and content == self.or_text and finish is not None
         ended = error or ((broken or in_order) and DONE not in response.data)
@@ -55,6 +65,12 @@ class IncompleteStream(ResponseExpectation):
         observed = f"finish_reason {show(finish)}, {done}, content {show(content)}; {last}"
         sign = "" if error or broken else ", and no sign that anything is missing"
         return Check(whole or (finish is None and ended), expected, observed + sign)
+
+
+def _ends(line: BackendResponse) -> bool:
+    """Whether a response of a backend has an end, soon: a router that waits for more of one that has none is judged by its timeouts."""
+    waits = line.silent_after or line.hold or line.endless or line.fault in ("silent", "stalled")
+    return not waits and max(line.delay_s, line.chunk_every_s) < SOON_S
 
 
 def _is_error(event: object) -> bool:

@@ -10,7 +10,7 @@ from rollout_conformance.steps.profiles.worker.dialects.base import FRAMED, READ
 from rollout_conformance.steps.profiles.worker.events import CANCELLED, ENDS, ERROR, Failure
 from rollout_conformance.steps.profiles.worker.expectations.base import JobsTogether
 from rollout_conformance.steps.profiles.worker.view import BEFORE, LATE, JobResponse, WorkerView
-from rollout_conformance.steps.sse.streams import STILL_SENDING
+from rollout_conformance.steps.sse.streams import SILENT, STILL_SENDING
 
 COMPLETE = "a stream with a terminal"
 CARRIED_OUT = "the job is carried out"
@@ -66,7 +66,7 @@ def _of_job(case: Case, view: WorkerView, job: JobResponse) -> Cause | None:
             return None
         if job.fault.startswith(STILL_SENDING):
             return Cause(f"a job took too long to be judged: {job.fault}; raise `patience_s` on the card", since=job.n)
-        silent = job.fault.startswith("no end within")
+        silent = job.fault.startswith(SILENT)
         finding = Finding(
             _of_silence(view, job) if silent else "WORKER-005", COMPLETE, job.fault, (job.n,), timing=silent
         )

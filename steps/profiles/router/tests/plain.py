@@ -245,6 +245,8 @@ async def _events(plain: Plain, engine: Engine, reply: httpx.Response) -> AsyncI
         engine.failures = 0
     except httpx.HTTPError:
         plain.failed(engine)
+        if plain.known("stays_open"):  # as proxies that copy a body and do not watch its source
+            await asyncio.Event().wait()
         told = {"error": {"message": "an engine broke off", "type": "router"}}
         yield b"data: [DONE]\n\n" if plain.known("done_invented") else f"data: {json.dumps(told)}\n\n".encode()
     finally:
