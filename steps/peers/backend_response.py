@@ -7,14 +7,14 @@ from typing import Literal
 from rollout_conformance.steps.peers.completion_responses import FLOOD_BYTES, WORDS
 from rollout_conformance.steps.peers.event_framing import Framing
 
-Fault = Literal["reset", "silent", "stalled", "truncated"]
+Fault = Literal["reset", "silent", "stalled", "truncated", "empty", "headers_only"]
 ErrorForm = Literal["member", "named", "flat", "then_done"]
 
 
 @dataclass(frozen=True, slots=True)
 class BackendResponse:
-    """How a backend responds to one request. A number stands for its `status`, `reset`, `silent`, `stalled` or `truncated` for its `fault`,
-    any other text for its `text`."""
+    """How a backend responds to one request. A number stands for its `status`, the name of a fault for its `fault`, any other text for its
+    `text`."""
 
     text: str = WORDS
     "What the assistant message contains; a stream has one chunk for each word."
@@ -24,7 +24,8 @@ class BackendResponse:
     "The body of a response whose status is not 200, instead of the error object."
     fault: Fault | None = None
     "`reset` closes the connection without a response, `silent` sends nothing, `stalled` sends the headers and no \
-body, `truncated` closes the connection after half of the body."
+body, `truncated` closes the connection after half of the body; of a stream, `empty` sends the headers and ends in order without an \
+event, and `headers_only` closes the connection after the headers."
     delay_s: float = 0.0
     "Seconds before the response begins."
     chunk_every_s: float = 0.0
@@ -80,9 +81,19 @@ or `error` is the whole chunk."
     "Members of the usage that are added, or replace the usual ones."
 
     @property
+    def is_empty_stream(self) -> bool:
+        """Whether a stream has no event, whatever its end."""
+        return self.fault in ("empty", "headers_only")
+
+    @property
     def interrupted_after(self) -> int:
         """After how many chunks a stream stops before its end, 0 where it does not."""
         return self.reset_after or self.silent_after or self.error_after or self.ends_after
+
+    @property
+    def ends_in_order(self) -> bool:
+        """Whether a stream ends as a complete one does, and before its end."""
+        return self.ends_after > 0 or self.fault == "empty"
 
     @property
     def is_incomplete(self) -> bool:

@@ -1,7 +1,7 @@
 """The calculator of the suite, where it is the one who runs tools: as a chat request declares it, and what its calls give."""
 
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from rollout_conformance.steps.engine.lenient_json import mapping
@@ -27,6 +27,12 @@ def tool(name: str) -> dict[str, Any]:
 def tools() -> list[dict[str, Any]]:
     """All of it."""
     return [tool(name) for name in OPERATIONS]
+
+
+def named(names: Sequence[str]) -> list[dict[str, Any]]:
+    """Those of its tools that have these names, and tools with the other names that no policy is asked to call."""
+    more = [name for name in names if name not in OPERATIONS]
+    return [tool(name) for name in (*(name for name in OPERATIONS if name in names), *more)]
 
 
 def result_messages(calls: Iterable[Mapping[str, object]]) -> list[dict[str, object]]:

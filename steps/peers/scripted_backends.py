@@ -35,7 +35,7 @@ LOSSES: Mapping[Fault, Loss] = {
     "stalled": "stall",
     "truncated": "cut",
 }
-"""The faults, by the names that the binding has for them."""
+"""The faults of the transport, by the names that the binding has for them."""
 
 
 @dataclass(slots=True)
@@ -194,7 +194,7 @@ def own_model(name: str) -> str:
 def _response(script: BackendScript, line: BackendResponse, request: Request) -> BackendPlay:
     more = tuple((name.lower(), value) for name, value in line.headers.items())
     hold = script.gate if line.hold else None
-    loss = LOSSES[line.fault] if line.fault else None
+    loss = LOSSES.get(line.fault) if line.fault else None
     if line.fault in ("reset", "silent", "stalled"):
         return BackendPlay(Response(200, JSON_HEADERS, b"{}"), script, loss, line.delay_s, hold=hold)
     if line.status != 200:
@@ -219,6 +219,10 @@ def _response(script: BackendScript, line: BackendResponse, request: Request) ->
 
 
 def _stream(script: BackendScript, line: BackendResponse, asked: Asked, hold: asyncio.Event | None) -> BackendPlay:
+    if line.is_empty_stream:
+        return BackendPlay(
+            Response(200, SSE, b""), script, None, line.delay_s, [b""], dies=line.fault == "headers_only", hold=hold
+        )
     values = _values(line, asked)
     if line.endless:
         pieces = framed(values, line.framing)

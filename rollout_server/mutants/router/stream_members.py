@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from typing import Any
 
 from rollout_conformance.rollout_server.common import sse
 from rollout_conformance.rollout_server.mutants.framework import Mutant, Patch, after, around, put
@@ -81,6 +82,17 @@ async def _stops_at_the_end(original: Callable[[Stream], AsyncIterator[bytes]], 
     if not self.finished:
         self.finished = True
         yield END
+
+
+async def _nothing_is_done(original: Any, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """A stream that ends without an event is complete, whatever its end."""
+    try:
+        first: AsyncIterator[bytes] = await original(chunks)
+    except BackendError as error:
+        if error.failure == "timeout":
+            raise
+        return failover.prepend(sse.DONE_EVENT, chunks)
+    return first
 
 
 def _error_is_the_end(original: Visible, self: Stream, event: bytes) -> bytes | None:
@@ -165,6 +177,12 @@ MUTANTS = (
         breaks="007",
         what="a stream that ends in order without a finish reason is completed with stop",
         patch=around(Stream, "_backend_chunks", _stops_at_the_end),
+    ),
+    Mutant(
+        "empty_stream_ok",
+        breaks="007",
+        what="a stream that ends before its first event is answered with [DONE]",
+        patch=around(failover, "with_first_chunk", _nothing_is_done),
     ),
     Mutant(
         "error_event_stop",

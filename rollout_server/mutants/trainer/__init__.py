@@ -5,6 +5,7 @@ from rollout_conformance.rollout_server.mutants.framework import Catalogue, by_n
 from rollout_conformance.rollout_server.mutants.trainer import (
     auth,
     branches,
+    javascript,
     limits,
     mask,
     replies,
@@ -24,6 +25,7 @@ CATALOGUE = Catalogue(
     mutants=by_name(
         auth.MUTANTS,
         branches.MUTANTS,
+        javascript.MUTANTS,
         limits.MUTANTS,
         mask.MUTANTS,
         replies.MUTANTS,

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from rollout_conformance.rollout_server.mutants.dialects import CALLBACK, SYNC
-from rollout_conformance.rollout_server.mutants.framework import Mutant, around, put
+from rollout_conformance.rollout_server.mutants.framework import TESTS, Mutant, around, put
 from rollout_conformance.rollout_server.trainer import (
+    endpoints,
     rollout_starter,
     start_request,
 )
@@ -126,6 +127,14 @@ MUTANTS = (
         what="the tools are requested and not used",
         patch=around(RolloutStarter, "tools_of", _drops_tools),
         dialects=SYNC,
+    ),
+    Mutant(
+        "drops_tools_of_requests",
+        breaks="183",
+        also=("200",),
+        what="the tools of generation requests are dropped, where they have any (`rollouts: open`)",
+        patch=put(endpoints, "tools_of", lambda body: []),
+        by=TESTS,
     ),
     Mutant(
         "first_tools",

@@ -57,7 +57,7 @@ class IncompleteStream(ResponseExpectation):
             )
             return Check(False, expected, observed, timing=True)
         broken = fault is not None
-        in_order = any(line.ends_after for line in script(view).played)  # to forward this end as it is hides nothing
+        in_order = any(line.ends_in_order for line in script(view).played)  # to forward this end as it is hides nothing
         whole = bool(self.or_text) and content == self.or_text and finish is not None
         ended = error or ((broken or in_order) and DONE not in response.data)
         done = "[DONE]" if DONE in response.data else "no [DONE]"

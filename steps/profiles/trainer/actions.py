@@ -24,7 +24,7 @@ from rollout_conformance.steps.profiles.trainer.state import (
 )
 
 POLL_INTERVAL_S = 0.03
-Tool = Literal["add", "subtract", "multiply"]
+Tool = Literal["add", "subtract", "multiply", "__proto__", "constructor"]
 ALL_TOOLS: tuple[Tool, ...] = ("add", "subtract", "multiply")
 
 
@@ -86,7 +86,7 @@ class StartRollout:
     rollout: str = ""
     "The name of the rollout within the case, where the case has several."
     tools: tuple[Tool, ...] = ALL_TOOLS
-    "The tools of the rollout server."
+    "The tools of the rollout server; none that calculates has the name of a member of every object in JavaScript, such as `constructor`."
     first_responses: tuple[StartResponse, ...] = ()
     "What the rollout server returns to the first start requests, one each; the start request after them is accepted."
     retry_after_s: int | None = None
@@ -111,7 +111,7 @@ class StartRollout:
         await BEGIN[session.context.source](session, part, self.wanted())
 
     def wanted(self) -> Wanted:
-        tools = [tool for tool in calculator.tools() if tool["function"]["name"] in self.tools]
+        tools = calculator.named(self.tools)
         timeout = {} if self.timeout_s is None else {"timeout_s": self.timeout_s}
         members = {**timeout, **self.members}
         same, like = self.same_server_as, self.id_like
