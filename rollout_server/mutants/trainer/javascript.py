@@ -42,8 +42,8 @@ def _start_in_pieces(original: Any, raw: Mapping[str, Any], *rest: Any) -> Any:
 MUTANTS = (
     Mutant(
         "object_members_known",
-        breaks="184",
-        also=("303",),
+        breaks="303",
+        also=("184",),
         what="a rollout id that every object of JavaScript has a member for, such as constructor, is a server error",
         patch=around(SessionStore, "find", _finds_members_of_objects),
     ),
