@@ -6,11 +6,15 @@ import tempfile
 from pathlib import Path
 
 scenarios, port = Path(sys.argv[1]).resolve(), sys.argv[2]
-folder = Path(tempfile.mkdtemp(prefix="tiny-"))
+folder = Path(tempfile.mkdtemp(prefix="transformers-serve-")) / "tiny"
+folder.mkdir()
 for part in ("model", "tokenizer"):
     for file in (scenarios / part).iterdir():
         if file.name != "README.md":
             (folder / file.name).symlink_to(file)
 program = str(Path(sys.executable).with_name("transformers"))
 options = ["--host", "127.0.0.1", "--port", port, "--device", "cpu", "--dtype", "float32"]
-os.execv(program, [program, "serve", str(folder), *options])  # noqa: S606 - a program of this environment
+os.chdir(
+    folder.parent
+)  # the path is the name of the model, and a server that is started again has to have the same name
+os.execv(program, [program, "serve", folder.name, *options])  # noqa: S606 - a program of this environment
