@@ -5,7 +5,16 @@ from dataclasses import replace
 from typing import Any
 
 from rollout_conformance.rollout_server.mutants.framework import after, around
-from rollout_conformance.rollout_server.mutants.worker.patches import LLAMA, SGLANG, TGI, VLLM, changed, mutant
+from rollout_conformance.rollout_server.mutants.worker.patches import (
+    ALL,
+    LLAMA,
+    ORCD,
+    SGLANG,
+    TGI,
+    VLLM,
+    changed,
+    mutant,
+)
 from rollout_conformance.rollout_server.worker import llamacpp, sampler, sglang, vllm_generate
 from rollout_conformance.rollout_server.worker.generation import Generation
 from rollout_conformance.rollout_server.worker.jobs import Ended, Event, Job, Sampling, Token
@@ -141,12 +150,10 @@ MUTANTS = (
         around(sglang.SglangWriter, "whole", _emptied),
         SGLANG,
     ),
-    mutant("top_k_ignored", "123", "top_k has no effect", around(sampler, "top_k", _all_of_it), NATIVE),
-    mutant("top_p_ignored", "123", "top_p has no effect", around(sampler, "top_p", _whole_share), NATIVE),
-    mutant("min_p_ignored", "123", "min_p has no effect", around(sampler, "min_p", _whole_share), WITH_MIN_P),
-    mutant(
-        "temperature_raised", "123", "a low temperature is taken for 1", around(sampler, "candidates", _warm), NATIVE
-    ),
+    mutant("top_k_ignored", "123", "top_k has no effect", around(sampler, "top_k", _all_of_it), ALL),
+    mutant("top_p_ignored", "123", "top_p has no effect", around(sampler, "top_p", _whole_share), ALL),
+    mutant("min_p_ignored", "123", "min_p has no effect", around(sampler, "min_p", _whole_share), (*ORCD, *WITH_MIN_P)),
+    mutant("temperature_raised", "123", "a low temperature is taken for 1", around(sampler, "candidates", _warm), ALL),
     mutant(
         "logprob_of_likeliest",
         "124",

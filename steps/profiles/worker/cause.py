@@ -15,6 +15,7 @@ from rollout_conformance.steps.sse.streams import SILENT, STILL_SENDING
 COMPLETE = "a stream with a terminal"
 CARRIED_OUT = "the job is carried out"
 SEVERAL = 5  # jobs that ended before, so that their slots may be taken still
+SLOTS = "WORKER-121"
 GRACE_S = 3.0  # in which a worker that is stopped ends its jobs; the specification of the seed has 5 s for all of it
 OUT_OF_MEMORY = ("VRAM_OOM", "INSUFFICIENT_VRAM")
 
@@ -29,7 +30,7 @@ def cause(case: Case, view: WorkerView) -> Cause | None:
         if found is not None and found.finding is None:
             found = replace(found, again=True)
     if found is None and view.waited:
-        finding = Finding(_of_no_tokens(view), view.waited, "nothing in time", timing=True)
+        finding = Finding(_of_no_tokens(case, view), view.waited, "nothing in time", timing=True)
         return Cause(f"a job without tokens: {view.waited}", finding, certain=True)
     if found is None and view.unplayable:
         return Cause(view.unplayable)
@@ -68,7 +69,7 @@ def _of_job(case: Case, view: WorkerView, job: JobResponse) -> Cause | None:
             return Cause(f"a job took too long to be judged: {job.fault}; raise `patience_s` on the card", since=job.n)
         silent = job.fault.startswith(SILENT)
         finding = Finding(
-            _of_silence(view, job) if silent else "WORKER-005", COMPLETE, job.fault, (job.n,), timing=silent
+            _of_silence(case, view, job) if silent else "WORKER-005", COMPLETE, job.fault, (job.n,), timing=silent
         )
         return Cause(f"the stream of a job: {job.fault}", finding, job.n, certain=True)
     if job.reason not in (ERROR, CANCELLED) or _judges_ends(case, view, job) or _was_cancelled(view, job):
@@ -82,7 +83,7 @@ def _ran_for_long_after_stop(view: WorkerView, job: JobResponse) -> bool:
     return view.stopped is not None and ended is not None and ended - view.stopped > GRACE_S
 
 
-def _of_silence(view: WorkerView, job: JobResponse) -> str:
+def _of_silence(case: Case, view: WorkerView, job: JobResponse) -> str:
     """What a job without an end breaks: it was cancelled, has the id of another one, or waits for a slot, perhaps that of a
     client that has left, of a job that was cancelled, or of one that ended."""
     if job.name in view.cancelled:
@@ -91,18 +92,18 @@ def _of_silence(view: WorkerView, job: JobResponse) -> str:
         return "WORKER-052"
     if job.transcript.tokens:
         return "WORKER-005"
-    return _of_no_tokens(view)
+    return _of_no_tokens(case, view)
 
 
-def _of_no_tokens(view: WorkerView) -> str:
+def _of_no_tokens(case: Case, view: WorkerView) -> str:
     """What a job without tokens breaks: it waits for the slot of a client that has left, or of a job that was cancelled, or of several that
-    ended, or is not carried out."""
+    ended (one, where the case is about a single slot), or is not carried out."""
     if any(one.left for one in view.jobs):
         return "WORKER-049"
     if view.cancelled:
         return "WORKER-047"
     ended = sum(one.is_client_error or one.reason in (*ENDS, ERROR) for one in view.jobs)
-    return "WORKER-121" if ended >= SEVERAL else "WORKER-200"
+    return SLOTS if ended >= (1 if SLOTS in case.requirements else SEVERAL) else "WORKER-200"
 
 
 def _unreadable(job: JobResponse) -> Cause | None:

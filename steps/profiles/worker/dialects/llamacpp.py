@@ -10,13 +10,14 @@ from rollout_conformance.steps.profiles.worker.dialects.base import (
     Dialect,
     Framing,
     alternatives,
+    integer,
     integers,
     meaning,
     number,
     read_each,
     repeated,
 )
-from rollout_conformance.steps.profiles.worker.dialects.vllm_generate import failure
+from rollout_conformance.steps.profiles.worker.dialects.vllm_generate import failure, of_others
 from rollout_conformance.steps.profiles.worker.events import (
     CANCELLED,
     EOS,
@@ -69,10 +70,15 @@ def _event(at: int, data: Mapping[str, object], events: list[Event], breaches: l
         events.append(Metrics(at, data))
         return
     tokens = _tokens(at, data)
+    breaches += _others(at, data, tokens)
     if tokens.text or tokens.ids or tokens.logprobs or data.get("stop") is not True:
         events.append(tokens)
     if data.get("stop") is True:
         events.append(_end(at, data, None))
+
+
+def _others(at: int, data: Mapping[str, object], tokens: Tokens) -> list[Breach]:
+    return of_others(at, tokens.ids, [integer(one.get("id")) for one in mappings(data.get("completion_probabilities"))])
 
 
 def _tokens(at: int, data: Mapping[str, object]) -> Tokens:
@@ -113,7 +119,8 @@ def read_whole(found: object) -> Transcript:
     answer = mapping(found)
     if "content" not in answer:
         return Transcript()
-    return Transcript(_shown((_tokens(0, answer), _end(0, answer, text(answer.get("content"))))))
+    tokens = _tokens(0, answer)
+    return Transcript(_shown((tokens, _end(0, answer, text(answer.get("content"))))), (*_others(0, answer, tokens),))
 
 
 DIALECT = Dialect("llamacpp", PATH, PATH, body, read, read_whole, trims_stop=True, completes=True)

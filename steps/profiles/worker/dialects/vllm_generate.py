@@ -106,10 +106,10 @@ def _choice(at: int, choice: Mapping[str, object], usage: Mapping[str, object]) 
                 prompt_tokens=usage.get("prompt_tokens", ABSENT),
             )
         )
-    return found, _of_others(at, ids, [token_id(one) for one in listed(member(choice, "logprobs", "content"))])
+    return found, of_others(at, ids, [token_id(one) for one in listed(member(choice, "logprobs", "content"))])
 
 
-def _of_others(at: int, ids: tuple[int, ...] | None, named: Sequence[int | None]) -> list[Breach]:
+def of_others(at: int, ids: tuple[int, ...] | None, named: Sequence[int | None]) -> list[Breach]:
     """Log probabilities that name other tokens than the ids."""
     if not ids or len(named) != len(ids) or None in named or tuple(named) == ids:
         return []

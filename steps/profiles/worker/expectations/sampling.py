@@ -12,6 +12,7 @@ from rollout_conformance.steps.profiles.worker.expectations.base import JobExpec
 from rollout_conformance.steps.profiles.worker.expectations.endings import counted, ended
 from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerView
 
+SEVERAL = 12  # outputs that equally likely tokens do not make all different
 LESS = 0.25  # a token with a log probability lower by more than this is not one of two that are equally likely
 FAR = 1.0  # the difference of two log probabilities that no way to compute them explains
 
@@ -23,7 +24,8 @@ FAR = 1.0  # the difference of two log probabilities that no way to compute them
 @dataclass(frozen=True, slots=True)
 class Likeliest(JobsTogether):
     """The sampling parameters leave only the likeliest token of each position, so that the outputs are that of a job at temperature 0. Where
-    one first differs by a token that is as likely, nothing is decided: the model has two of them."""
+    one first differs by a token that is as likely, nothing is decided: the model has two of them. Without log probabilities twelve outputs or more have to
+    differ from the control and from each other: two tokens that are equally likely at a few places do not make so many."""
 
     control: ResponseName
     "The job at temperature 0."
@@ -32,6 +34,8 @@ class Likeliest(JobsTogether):
         control = next(iter(view.jobs_named(self.control)), None)
         if control is None or not complete([control, *responses]):
             return None
+        if control.transcript.ids is None or control.transcript.logprobs is None:
+            return _all_different(control, responses)
         found = [_less_likely(control, job, view.worker.tolerance) for job in responses]
         wrong = next((one for one in found if one is not None and not one.ok), None)
         return wrong or next((one for one in found if one is not None), None)
@@ -53,6 +57,16 @@ def _less_likely(control: JobResponse, job: JobResponse, tolerance: float) -> Ch
         f"token {n}: {likely[n]}, log probability {theirs:.4g}",
         f"{job.name}: {ids[n]}, log probability {mine:.4g}",
     )
+
+
+def _all_different(control: JobResponse, jobs: Sequence[JobResponse]) -> Check | None:
+    texts = [job.transcript.text for job in jobs]
+    if control.transcript.text in texts:
+        return Check(True, "", "")
+    if len(texts) < SEVERAL or len(set(texts)) < len(texts):
+        return None
+    expected = f"the text {show(control.transcript.text)}, as at temperature 0"
+    return Check(False, expected, f"{len(texts)} jobs, each with another text, such as {show(texts[0])}")
 
 
 def _at(values: Sequence[float | None] | None, n: int) -> float | None:

@@ -22,7 +22,8 @@ def counters(view: WorkerView) -> Iterator[Evidence]:
             and not response.is_unreadable
         ):
             yield from _final(response)
-            yield from _end_of_text(response)
+            if response.name not in view.cancelled:
+                yield from _end_of_text(response)
             yield from _prompt(response)
             yield from _sums(response)
             yield from _columns(response)

@@ -123,6 +123,11 @@ WRONG: dict[str, tuple[str, tuple[Any, ...], str]] = {
         "WORKER-009",
     ),
     "llama.cpp, a counter that is one more": ("llamacpp", (*LLAMACPP[:4], llamacpp_end(5, "limit")), "WORKER-009"),
+    "llama.cpp, log probabilities of other tokens": (
+        "llamacpp",
+        (LLAMACPP[0] | {"completion_probabilities": [{"id": 2, "logprob": -0.5}]}, *LLAMACPP[1:]),
+        "WORKER-102",
+    ),
     "llama.cpp, an event after the end": ("llamacpp", (*LLAMACPP, LLAMACPP[0]), "WORKER-006"),
     "llama.cpp, a character that is split": (
         "llamacpp",

@@ -38,7 +38,10 @@ def view(*jobs: JobResponse) -> Any:
     return cast(
         Any,
         SimpleNamespace(
-            worker=SimpleNamespace(tolerance=0.01), jobs=jobs, jobs_named=lambda *words: [named[one] for one in words]
+            worker=SimpleNamespace(tolerance=0.01),
+            jobs=jobs,
+            cancelled={},
+            jobs_named=lambda *words: [named[one] for one in words],
         ),
     )
 
