@@ -24,8 +24,8 @@ FAR = 1.0  # the difference of two log probabilities that no way to compute them
 @dataclass(frozen=True, slots=True)
 class Likeliest(JobsTogether):
     """The sampling parameters leave only the likeliest token of each position, so that the outputs are that of a job at temperature 0. Where
-    one first differs by a token that is as likely, nothing is decided: the model has two of them. Without log probabilities twelve outputs or more have to
-    differ from the control and from each other: two tokens that are equally likely at a few places do not make so many."""
+    one first differs by a token that is as likely, nothing is decided: the model has two of them. Without log probabilities twelve outputs
+    or more have to differ from the control and from each other: tokens that are equally likely at a few places do not make so many."""
 
     control: ResponseName
     "The job at temperature 0."

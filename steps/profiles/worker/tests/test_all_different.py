@@ -16,7 +16,7 @@ def verdict(texts: list[str]) -> bool | None:
         for text in [GREEDY, *texts]
     )
     view = SimpleNamespace(jobs_named=lambda *names: [control])
-    found = Likeliest(("narrow",), "greedy").compare(cast(Any, jobs), cast(Any, view))
+    found = Likeliest("greedy", of=("narrow",)).compare(cast(Any, jobs), cast(Any, view))
     return None if found is None else found.ok
 
 
