@@ -15,6 +15,7 @@ from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerVi
 
 Reason = Literal["length", "stop", "eos", "cancelled", "error"]
 CANCEL_S = 5.0
+ARRIVED_S = 0.75  # after which a job that was sent is at its worker, also while it waits there
 MARGIN_S = 0.5  # a job that generates for longer after its cancellation was answered ignores it
 IN_TIME, ABORTED = "WORKER-045", "WORKER-110"
 EXACT = "WORKER-012"  # a job has as many tokens as its limit, whatever its case is about
@@ -135,7 +136,7 @@ class Cancelled(JudgesEnds, JobExpectation):
         job, since, at = response, view.cancelled.get(response.name), response.ended_at()
         if since is None or at is None or not job.is_success:
             return None
-        early = not job.chunks or job.chunks[0].at > since  # the cancellation may have come before its job
+        early = _may_have_come_before(job, since)
         if job.reason != CANCELLED and (at <= since or early):
             return None
         expected = f"the job ends as cancelled within {self.within_s:g} s"
@@ -161,6 +162,13 @@ class Cancelled(JudgesEnds, JobExpectation):
                 return None  # it may have ended before the cancellation arrived
             return Check(False, expected, ended(job), requirement=IN_TIME, timing=True)
         return Check(False, "the reason of a job that was cancelled", ended(job), requirement=ABORTED)
+
+
+def _may_have_come_before(job: JobResponse, cancelled: float) -> bool:
+    """Whether a cancellation may have come before its job: nothing was received of it, and it was not sent long before."""
+    if job.chunks and job.chunks[0].at <= cancelled:
+        return False
+    return cancelled - job.began < ARRIVED_S + job.late_s
 
 
 @verb("lasts", short="count", example="120")
