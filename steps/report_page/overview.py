@@ -13,7 +13,8 @@ from rollout_conformance.steps.report_page.requirement_rows import RequirementTa
 
 CLOSING = "Not conformant"
 MOST_CASES = 20_000  # on the page, of those that passed and of the others; more are in the report only
-FIRST = (Verdict.FAIL, Verdict.ERROR, Verdict.INCONCLUSIVE, Verdict.PASS, Verdict.SKIP)
+WARN, KNOWN = "warn", "known"
+FIRST = (Verdict.FAIL, Verdict.ERROR, WARN, Verdict.INCONCLUSIVE, KNOWN, Verdict.PASS, Verdict.SKIP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Overview:
     )  # the broken requirements that count; whether each is a known one
     soak: SoakLine | None = None
     counted: Counter[Verdict] = field(default_factory=Counter)  # of all cases of the report
+    shown: Counter[str] = field(default_factory=Counter)  # the same, under the words of the list and of the terminal
     numbers: dict[int, int] = field(default_factory=dict)  # of the cases on the page, by their place in the report
     room: dict[bool, int] = field(
         default_factory=lambda: {False: MOST_CASES, True: MOST_CASES}
@@ -70,6 +72,7 @@ class Overview:
 
     def _add(self, case: CaseLine, result: Result) -> None:
         self.counted[result.verdict] += 1
+        self.shown[shown_word(result)] += 1
         self.table.add(case, result)
         if result.reason:
             self.reasons.setdefault(result.verdict, Counter())[result.reason] += 1
@@ -123,8 +126,8 @@ class Overview:
 
     @property
     def verdicts(self) -> list[tuple[str, int]]:
-        """The verdicts of the cases with their counts, the worst first."""
-        return [(str(verdict), self.counted[verdict]) for verdict in FIRST if self.counted[verdict]]
+        """How the cases ended with their counts, the worst first. Each case is counted once, as in the list and on the terminal."""
+        return [(str(word), self.shown[word]) for word in FIRST if self.shown[word]]
 
     def grouped(self) -> list[tuple[Row, list[Cause]]]:
         """The broken requirements with their causes, in the order of the causes: what most cases begin to go wrong with is first."""
@@ -156,6 +159,13 @@ class Overview:
         if self.known:
             return f"Nothing new is broken: {amount(kept, 'requirement')} kept, {len(self.known)} known to be broken."
         return f"Nothing required is broken: {amount(kept, 'requirement was', 'requirements were')} judged and kept."
+
+
+def shown_word(result: Result) -> str:
+    """The word under which a case is counted: its verdict, or what a baseline or a warning makes of that (`shownVerdict` in store.js)."""
+    if result.known:
+        return KNOWN
+    return WARN if result.verdict is Verdict.PASS and result.findings else str(result.verdict)
 
 
 def amount(count: int, one: str, many: str | None = None) -> str:

@@ -1,7 +1,7 @@
 // The list of all cases: searched, filtered, the failed ones first.
 const FIRST_ROWS = 60; // what comes after the list stays within reach
 const MORE_ROWS = 300;
-const VERDICTS = ["fail", "error", "warn", "inconclusive", "pass", "skip"];
+const VERDICTS = ["fail", "error", "warn", "inconclusive", "known", "pass", "skip"];
 
 const haystacks = new Map();
 const haystack = (one) => {
@@ -23,7 +23,7 @@ const hashOf = (filters) => {
 };
 
 const matches = (one, filters, words, skip) =>
-  (skip === "verdict" || !filters.verdict || shownVerdict(one) === filters.verdict || (filters.verdict === "warn" && one.weaker)) &&
+  (skip === "verdict" || !filters.verdict || shownVerdict(one) === filters.verdict) &&
   (skip === "dialect" || !filters.dialect || one.dialect === filters.dialect) &&
   (skip === "cause" || !filters.cause || one.causes.includes(Number(filters.cause))) &&
   (!filters.requirement || one.broken.includes(filters.requirement) || one.about.includes(filters.requirement)) &&
@@ -57,7 +57,7 @@ const CauseChoice = ({ value, set }) => html`<label class="choice"><span class="
     html`<option key=${n} value=${String(n)}>${cause.count}× ${visible(cause.requirement)}: ${visible(cause.observed).slice(0, 70)}</option>`)}</select></label>`;
 
 const Row = ({ one }) => html`<li class="row"><a href=${`#case-${one.n}`}>
-  <span class="row-verdict"><${Chip} word=${shownVerdict(one)} text=${one.known ? "known" : undefined} /></span>
+  <span class="row-verdict"><${Chip} word=${shownVerdict(one)} /></span>
   <span class="row-name">${visible(one.name)}${one.reason && one.verdict !== "fail" ? html`<span class="row-reason">${visible(one.reason)}</span>` : null}</span>
   <span class="row-broken">${one.broken.slice(0, 3).map((id) => html`<span key=${id}>${visible(id)}</span> `)}${one.broken.length > 3 ? ` +${one.broken.length - 3}` : ""}</span>
   <span class="row-dialect">${visible(one.dialect)}</span>
@@ -71,7 +71,7 @@ const CaseList = ({ filters, set }) => {
   useEffect(() => setMost(FIRST_ROWS), [filters]);
   const filtered = hashOf(filters) !== "#cases";
   return html`<div class="filters">
-      <input id="search" type="search" placeholder="Search cases, files, requirements  ( / )" aria-label="Search cases" value=${filters.q} onInput=${(event) => set({ q: event.target.value })} />
+      <input id="search" type="search" placeholder="Search ( / )" aria-label="Search cases" value=${filters.q} onInput=${(event) => set({ q: event.target.value })} />
       <${Facet} name="verdict" value=${filters.verdict} counts=${tally(filters, "verdict", shownVerdict)} names=${VERDICTS} set=${set} />
       ${dialects.length > 1 && html`<${Facet} name="dialect" value=${filters.dialect} counts=${tally(filters, "dialect", (one) => one.dialect)} names=${dialects} set=${set} />`}
       ${INDEX.causes.length > 1 && html`<${CauseChoice} value=${filters.cause} set=${set} />`}

@@ -97,7 +97,7 @@ const CaseView = ({ n, data, exchange, order }) => {
     <nav class="case-nav" aria-label="Cases"><a href="#cases">All cases</a><span class="case-place">${place >= 0 ? `${place + 1} of ${order.length}` : ""}</span>
       ${before !== undefined ? html`<a href=${`#case-${before}`} title="k">previous</a>` : html`<span class="quiet">previous</span>`}
       ${after !== undefined ? html`<a href=${`#case-${after}`} title="j">next</a>` : html`<span class="quiet">next</span>`}</nav>
-    <h1 id="case-title" tabindex="-1"><${Chip} word=${shownVerdict(one)} text=${one.known ? "known" : undefined} /> ${visible(one.name)}</h1>
+    <h1 id="case-title" tabindex="-1"><${Chip} word=${shownVerdict(one)} /> ${visible(one.name)}</h1>
     <p class="case-facts"><span>${visible(one.dialect)}</span><span class="mono">${visible(one.at)}</span><span>${seconds(one.seconds)}</span></p>
     ${one.reason && html`<p class="reason">${visible(one.reason)}</p>`}
     ${!data && html`<p class="quiet">The details of this case are in the report only: the page would be too large for a browser.</p>`}

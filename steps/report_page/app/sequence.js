@@ -20,6 +20,8 @@ const pieceMoments = (exchange) => {
   ];
 };
 
+// `GenerationRequested` as "generation requested".
+const inWords = (name) => name.replace(/\B[A-Z]/g, (letter) => ` ${letter}`).toLowerCase();
 const ORDER = { request: 0, event: 1, piece: 2, response: 3 };
 
 const momentsOf = (trace) => {
@@ -35,8 +37,8 @@ const momentsOf = (trace) => {
     const distance = (one) => Math.abs((one.at || 0) - at);
     const same = moments.filter((one) => one.exchange && !one.exchange.backend && one.exchange.n === n && one.what !== "piece" && one.what !== "event");
     const near = same.sort((a, b) => distance(a) - distance(b) || ORDER[b.what] - ORDER[a.what])[0];
-    if (near && distance(near) < SAME_TIME) near.events.push(name);
-    else moments.push({ at, what: "event", text: name, role, exchange: trace.exchanges.find((one) => one.n === n) || null, events: [] });
+    if (near && distance(near) < SAME_TIME) near.events.push(inWords(name));
+    else moments.push({ at, what: "event", text: inWords(name), role, exchange: trace.exchanges.find((one) => one.n === n) || null, events: [] });
   }
   return moments.map((one, n) => ({ ...one, n })).sort((a, b) => (a.at || 0) - (b.at || 0) || ORDER[a.what] - ORDER[b.what] || a.n - b.n);
 };

@@ -41,5 +41,6 @@ const tokenText = (id) => {
   return Object.hasOwn(tokenTexts, id) ? tokenTexts[id] : null;
 };
 
-const RANK = { fail: 0, error: 1, warn: 2, inconclusive: 3, pass: 4, skip: 5 };
-const shownVerdict = (one) => (one.weaker && one.verdict === "pass" ? "warn" : one.verdict);
+// The word under which a case is counted, here, in the overview and on the terminal (`shown_word` in overview.py).
+const RANK = { fail: 0, error: 1, warn: 2, inconclusive: 3, known: 4, pass: 5, skip: 6 };
+const shownVerdict = (one) => (one.known ? "known" : one.weaker && one.verdict === "pass" ? "warn" : one.verdict);

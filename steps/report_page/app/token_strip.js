@@ -40,6 +40,19 @@ const Prompt = ({ turn }) => {
     ${turn.prompt.length > MOST_CELLS && html`<p class="quiet">and ${turn.prompt.length - MOST_CELLS} more</p>`}`}`;
 };
 
+// What the prompt added after the last sampled token, each with the value of the mask that the server sent for it.
+const Inserted = ({ turn }) => {
+  const [ids, mask] = [turn.inserted, turn.mask];
+  const length = Math.max(ids.length, mask.length);
+  return html`<p class="strip-title"><b>inserted</b> ${amount(ids.length, "id")}, ${amount(mask.length, "value")} of the response_mask
+    ${unevenMask(turn) && html` <span class="chip fail">not one for each</span>`}</p>
+  <div class="strip">${Array.from({ length: Math.min(length, MOST_CELLS) }, (_, n) => html`<${Cell} key=${n} id=${ids[n]} mask=${mask[n] ?? "none"}
+    state=${n >= ids.length || n >= mask.length ? "missing" : mask[n] === 0 ? "given" : "differs"} title="token ${n} after what was sampled" />`)}</div>
+  ${length > MOST_CELLS && html`<p class="quiet">and ${length - MOST_CELLS} more</p>`}`;
+};
+
+const unevenMask = (turn) => turn.mask !== null && turn.inserted !== null && turn.mask.length !== turn.inserted.length;
+
 const Departure = ({ turn }) => {
   const from = Math.max(0, turn.departs - AROUND);
   const to = turn.departs + 2 * AROUND;
@@ -57,7 +70,8 @@ const Turn = ({ turn, select }) => html`<article class="turn">
     ${turn.exchange.part && turn.exchange.part !== "-" && html` <span class="quiet">${visible(turn.exchange.part)}</span>`}</h4>
   ${turn.prompt && html`<${Prompt} turn=${turn} />`}
   ${turn.departs >= 0 && html`<${Departure} turn=${turn} />`}
-  ${turn.mask && html`<p class="strip-title"><b>response_mask</b> ${amount(turn.mask.length, "value")}, ${turn.mask.filter((one) => one === 1).length} of them 1
+  ${turn.mask && turn.inserted && html`<${Inserted} turn=${turn} />`}
+  ${turn.mask && !turn.inserted && html`<p class="strip-title"><b>response_mask</b> ${amount(turn.mask.length, "value")}, ${turn.mask.filter((one) => one === 1).length} of them 1
     <code class="mask">${turn.mask.slice(0, 400).join("")}</code></p>`}
   ${(turn.ids.length > 0 || turn.logprobs.length > 0) && html`<${Sampled} turn=${turn} />`}
 </article>`;
@@ -65,12 +79,14 @@ const Turn = ({ turn, select }) => html`<article class="turn">
 const TokenStrips = ({ trace, select }) => {
   const turns = useMemo(() => turnsOf(trace), [trace]);
   const departing = turns.filter((turn) => turn.departs >= 0).length;
-  const [open, setOpen] = useState(departing > 0);
+  const uneven = turns.filter(unevenMask).length;
+  const [open, setOpen] = useState(departing + uneven > 0);
   const [most, setMost] = useState(12);
   if (!turns.length) return null;
   return html`<section class="tokens"><h3><button type="button" class="fold-title" aria-expanded=${open} onClick=${() => setOpen(!open)}
     ><span aria-hidden="true">${open ? "▾" : "▸"}</span> Tokens <span class="quiet">${amount(turns.length, "turn")}${
-      departing ? `, ${departing} with a prompt that departs from the turn before` : ""}</span></button></h3>
+      departing ? `, ${departing} with a prompt that departs from the turn before` : ""}${
+      uneven ? `, ${uneven} with a mask that has not one value for each inserted token` : ""}</span></button></h3>
     ${open && html`<p class="quiet legend">Each column: text, id, logprob, mask. The mask is 1 for what was sampled, and 0 for what the prompt added.</p>`}
     ${open && turns.slice(0, most).map((turn) => html`<${Turn} key=${turn.n} turn=${turn} select=${select} />`)}
     ${open && turns.length > most && html`<button type="button" class="small" onClick=${() => setMost(most + 50)}>${amount(turns.length - most, "more turn")}</button>`}

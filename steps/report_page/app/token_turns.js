@@ -57,10 +57,11 @@ const turnsOf = (trace) => {
     const whose = turn.exchange.to_target ? "" : turn.exchange.part;
     const before = turn.exchange.to_target ? null : last.get(whose) || null;
     last.set(whose, turn);
-    if (!before || !before.prompt || !turn.prompt) return { ...turn, number, carried: null, departs: -1, sampledFrom: -1 };
+    if (!before || !before.prompt || !turn.prompt) return { ...turn, number, carried: null, departs: -1, sampledFrom: -1, inserted: null };
     const carried = [...before.prompt, ...before.ids];
     const departs = departure(carried, turn.prompt);
     const short = departs < 0 && turn.prompt.length < carried.length;
-    return { ...turn, number, carried, departs: short ? turn.prompt.length : departs, sampledFrom: before.prompt.length };
+    const inserted = departs < 0 && !short ? turn.prompt.slice(carried.length) : null;
+    return { ...turn, number, carried, departs: short ? turn.prompt.length : departs, sampledFrom: before.prompt.length, inserted };
   });
 };

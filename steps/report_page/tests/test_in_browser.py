@@ -171,6 +171,32 @@ def test_tokens_are_aligned_and_what_departs_is_marked(browser: "Browser", page:
         assert "at token 3: what the turn before sampled was rendered otherwise" in strips.inner_text()
 
 
+def test_a_mask_stands_below_the_tokens_that_it_is_about(browser: "Browser", tmp_path: Path) -> None:
+    """Turn 2 inserts two tokens, and its mask has one value: the token without a value is marked, without a click."""
+    first = reports.exchange(1, False, "/v1/chat/completions", {}, reports.generated([1, 2, 3], "a"), 0.1)
+    prompt = [1, 2, 3, *reports.SAMPLED, 8, 9]
+    second = reports.exchange(
+        2, False, "/v1/chat/completions", {"response_mask": [0]}, reports.generated(prompt, "b"), 0.2
+    )
+    case = reports.case("a")
+    played = reports.result(case["id"], "pass", trace={"exchanges": [first, second], "left_out": 0, "events": []})
+    with opened(browser, drawn(reports.written(tmp_path / "run.ndjson", [played], [case]))) as found:
+        found.at("case-0").locator("#case-title").wait_for()
+        strips = found.page.locator(".tokens")
+        assert "2 ids, 1 value of the response_mask" in strips.inner_text()
+        assert strips.locator(".cell.missing").inner_text().split() == ["t9", "9", "none"]
+
+
+def test_a_filter_shows_as_many_cases_as_it_says(browser: "Browser", page: Path) -> None:
+    with opened(browser, page) as found:
+        buttons = found.page.locator(".facet[aria-label='verdict'] button")
+        for n in range(buttons.count()):
+            said = int(buttons.nth(n).inner_text().split()[-1])
+            buttons.nth(n).click()
+            found.page.wait_for_function("n => document.querySelectorAll('.row').length === n", arg=said)
+            buttons.nth(n).click()
+
+
 def test_everything_is_reached_by_keyboard(browser: "Browser", page: Path) -> None:
     with opened(browser, page) as found:
         keys = found.page.keyboard

@@ -227,3 +227,20 @@ def test_of_more_cases_than_a_browser_opens_those_that_failed_are_kept(
     assert "<b>20 cases</b>" in page
     assert '<b class="count">4 cases</b>' in page
     assert 'id="case-7"' in page.split("<noscript>")[1]
+
+
+def test_each_case_is_counted_once_under_the_word_of_the_list(tmp_path: Path) -> None:
+    """A case with a warning is no plain pass, and one whose failure is known is neither a pass nor a failure."""
+    names = ["fails", "warns", "silent with a finding", "known", "passes"]
+    cases = [reports.case(name) for name in names]
+    weak = [reports.finding("weak", "ROLLOUT-013", "should")]
+    results = [
+        reports.result(cases[0]["id"], "fail", [reports.cited("null", [1])]),
+        reports.result(cases[1]["id"], "pass", weak),
+        reports.result(cases[2]["id"], "inconclusive", weak, reason="no occasion arose"),
+        reports.result(cases[3]["id"], "pass", [reports.finding()], known="we know"),
+        reports.result(cases[4]["id"], "pass"),
+    ]
+    report = report_file.read(reports.written(tmp_path / "run.ndjson", results, cases))
+    found = overview.Overview.of(report, PROFILE.catalogue)
+    assert found.verdicts == [("fail", 1), ("warn", 1), ("inconclusive", 1), ("known", 1), ("pass", 1)]

@@ -47,7 +47,7 @@ def _later(rollout: Rollout, before: Chat, chat: Chat) -> Iterator[Evidence]:
         yield broken("060", "never an empty list", "response_mask: []", chat.n)
     elif isinstance(value, list) and any(isinstance(v, bool) or v not in (0, 1) for v in value):
         odd = sorted({show(v) for v in value if isinstance(v, bool) or v not in (0, 1)})
-        yield broken("056", "only 0 and 1", f"values {', '.join(odd[:MOST_SHOWN])}", chat.n)
+        yield broken("056", "only 0 and 1", f"response_mask with the values {', '.join(odd[:MOST_SHOWN])}", chat.n)
     elif re_rendered(rollout, before, chat) < 0:
         yield from _negative(value, right, chat)
     else:
@@ -63,17 +63,23 @@ def _length(value: object, right: set[int], before: Chat, chat: Chat) -> Iterato
         return
     ones = sum(value)
     if len(value) not in right:
-        yield broken("055", expected, f"{len(value)} entries, {len(value) - min(right):+d}", before.n, chat.n)
+        yield broken("055", expected, _wrong_length(len(value), right), before.n, chat.n)
         if len(value) - ones > max(right):
             surplus = len(value) - ones - max(right)
             yield broken(
-                "058", "no zero on a sampled token", f"{surplus} zeros more than tokens inserted", before.n, chat.n
+                "058", "no zero on a sampled token", f"response_mask: {surplus} zeros more than tokens inserted", before.n, chat.n
             )
     if ones:
         where = [n for n, entry in enumerate(value) if entry][:MOST_SHOWN]
-        yield broken("057", "0 for every inserted token", f"{ones} ones, the first at {show(where)}", chat.n)
+        yield broken("057", "0 for every inserted token", f"response_mask: {ones} ones, the first at {show(where)}", chat.n)
     if len(value) in right and not ones:
         yield from (satisfied(name) for name in ("055", "056", "057", "058", "060"))
+
+
+def _wrong_length(length: int, right: set[int]) -> str:
+    """The length of a mask, and how far it is from the nearest right one."""
+    nearest = min(right, key=lambda one: abs(one - length))
+    return f"response_mask of {length} entries, {abs(length - nearest)} too {'few' if length < nearest else 'many'}"
 
 
 def _negative(value: object, right: set[int], chat: Chat) -> Iterator[Evidence]:
