@@ -3,34 +3,71 @@
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from re import Pattern
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from rollout_conformance.steps.engine.findings import BROKEN, SuiteError, Verdict
+from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.findings import BROKEN, Finding, SuiteError, Verdict
+from rollout_conformance.steps.engine.outcome import Outcome
+from rollout_conformance.steps.engine.printable import printable
 from rollout_conformance.steps.paths import CONTRACTS
 
 FILE = CONTRACTS / "reward_zero.yaml"
+RARE = 10  # what less than one in ten of the cases breaks that judge it is no fault of every rollout
+DECIDED = {*BROKEN, Verdict.PASS}
+TEXT = 200  # characters of a text of others
 
 
 class Cause(BaseModel):
-    """`seen` is what a user sees of it, `requirements` what finds it."""
+    """`seen` is what a user sees of it, `requirements` what finds it. A finding of a requirement that `evidence`
+    names counts where its text matches: the requirement may be broken with another effect than this one."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     cause: str
     seen: str
     requirements: list[str] = Field(min_length=1)
+    evidence: dict[str, Pattern[str]] = {}
     sources: list[str] = []
+
+    def shown_by(self, finding: Finding) -> bool:
+        """Whether a finding is evidence of this cause."""
+        if finding.requirement not in self.requirements or finding.strict_only:
+            return False
+        needed = self.evidence.get(finding.requirement)
+        return needed is None or needed.search(f"{finding.expected}\n{finding.observed}") is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """How a requirement is broken in `cases` of the `judged` cases that show whether it is kept, with the first finding."""
+
+    requirement: str
+    finding: Finding
+    example: Case
+    cases: int
+    judged: int
+
+    @property
+    def rare(self) -> bool:
+        """Whether nearly all cases keep the requirement: what breaks it is a special situation, and not every rollout."""
+        return self.cases * RARE < self.judged
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """What is known of a cause: the requirements that are broken, and how many were judged and kept."""
+    """What is known of a cause: how its requirements are broken, and how many were judged and kept."""
 
     cause: Cause
-    broken: list[str]
-    kept: int
+    broken: Sequence[Breach] = ()
+    kept: int = 0
+
+    @property
+    def partly(self) -> bool:
+        """Whether it is seen in special situations only, so that it does not explain a reward that is zero everywhere."""
+        return bool(self.broken) and all(one.rare for one in self.broken)
 
 
 @functools.cache
@@ -51,28 +88,45 @@ def causes(profile: str) -> list[Cause]:
     return found
 
 
-def diagnoses(profile: str, verdicts: Mapping[str, str], first: Sequence[str] = ()) -> list[Diagnosis]:
-    """The causes with what was found, in the order of their likelihood. Evidence goes before likelihood: what broke `first` in the cases
-    comes first."""
-    found = [
-        Diagnosis(
-            one,
-            [name for name in one.requirements if verdicts.get(name) in BROKEN],
-            sum(verdicts.get(name) == Verdict.PASS for name in one.requirements),
-        )
-        for one in causes(profile)
-    ]
+def diagnoses(profile: str, outcomes: Sequence[Outcome], first: Sequence[str] = ()) -> list[Diagnosis]:
+    """The causes with what was found, in the order of their likelihood. Evidence goes before likelihood: what breaks in most rollouts
+    comes first, and of that what broke `first` in the cases."""
+    found = [_diagnosis(one, outcomes) for one in causes(profile)]
     place = {name: n for n, name in enumerate(first)}
-    return sorted(found, key=lambda one: min((place.get(name, len(place)) for name in one.broken), default=len(place)))
+    return sorted(
+        found,
+        key=lambda one: (
+            not one.broken,
+            one.partly,
+            min((place.get(breach.requirement, len(place)) for breach in one.broken), default=len(place)),
+        ),
+    )
+
+
+def _diagnosis(cause: Cause, outcomes: Sequence[Outcome]) -> Diagnosis:
+    broken = [one for name in cause.requirements if (one := _breach(cause, name, outcomes))]
+    names = {one.requirement for one in broken}
+    kept = {name for one in outcomes for name, verdict in one.judgement.requirements.items() if verdict == Verdict.PASS}
+    return Diagnosis(cause, broken, len(kept & set(cause.requirements) - names))
+
+
+def _breach(cause: Cause, name: str, outcomes: Sequence[Outcome]) -> Breach | None:
+    shown = [(one, finding) for one in outcomes for finding in one.judgement.findings if finding.requirement == name]
+    evidence = [(one, finding) for one, finding in shown if cause.shown_by(finding)]
+    if not evidence:
+        return None
+    judged = sum(one.judgement.requirements.get(name) in DECIDED for one in outcomes)
+    outcome, finding = evidence[0]
+    return Breach(name, finding, outcome.case, len({id(one) for one, _ in evidence}), judged)
 
 
 def lines(found: list[Diagnosis]) -> Iterator[str]:
-    """What is broken first, each with what one sees of it; then what is sound and what was not judged."""
+    """What is broken first, each with what one sees of it and what was observed; then what is sound and what was not judged."""
     for one in found:
         if one.broken:
-            yield f"BROKEN  {one.cause.cause}"
+            yield f"{'PARTLY' if one.partly else 'BROKEN'}  {one.cause.cause}"
             yield f"  what you see  {one.cause.seen}"
-            yield f"  requirements  {', '.join(one.broken)}"
+            yield from (line for breach in one.broken for line in _evidence(breach))
             yield from (f"  also seen in  {source}" for source in one.cause.sources)
             yield ""
     for one in found:
@@ -83,12 +137,29 @@ def lines(found: list[Diagnosis]) -> Iterator[str]:
     yield sentence(found)
 
 
+def _evidence(breach: Breach) -> Iterator[str]:
+    often = f"in {breach.cases} of the {breach.judged} cases that judge it" if breach.judged > 1 else "in its only case"
+    yield f"  {breach.requirement}   {often}, such as {printable(breach.example.name)[:TEXT]!r}"
+    yield f"    expected    {_short(breach.finding.expected)}"
+    yield f"    observed    {_short(breach.finding.observed)}"
+
+
+def _short(text: str) -> str:
+    line = " ".join(printable(text).split())
+    return line if len(line) <= TEXT else f"{line[:TEXT]} ..."
+
+
 def sentence(found: list[Diagnosis]) -> str:
     broken = [one for one in found if one.broken]
-    if broken:
-        return f"Most likely: {broken[0].cause.cause} `explain {broken[0].broken[0]}` has the details."
-    silent = sum(not one.kept for one in found)
+    silent = sum(not one.kept and not one.broken for one in found)
     open_ = f" {silent} of {len(found)} causes could not be judged." if silent else ""
+    if broken and broken[0].partly:
+        return (
+            "Nothing was seen that makes every reward zero. In special situations only: "
+            f"{broken[0].cause.cause} `explain {broken[0].broken[0].requirement}` has the details.{open_}"
+        )
+    if broken:
+        return f"Most likely: {broken[0].cause.cause} `explain {broken[0].broken[0].requirement}` has the details."
     if silent == len(found):
         return f"Nothing could be judged.{open_}"
     return (

@@ -41,7 +41,7 @@ async def _examined(run_options: RunOptions, verbose: bool) -> int:
     joined = shared_causes.joined(outcomes, profile.ends_by_itself)
     facts = RunFacts(profile.name, run.target, "must", profile.catalogue, joined, "")
     leading = [one.requirement.id for one in sorted(facts.causes, key=lambda one: one.after is not None)]
-    found = reward_zero.diagnoses(profile.name, facts.verdicts, leading)
+    found = reward_zero.diagnoses(profile.name, joined, leading)
     if verbose:
         for group in facts.groups:
             if group.requirement.id in wanted:

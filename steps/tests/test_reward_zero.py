@@ -5,7 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from rollout_conformance.steps import catalogues, reward_zero, trainers
-from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.findings import Finding, Judgement, Location, SuiteError, Verdict
+from rollout_conformance.steps.engine.outcome import Outcome
 
 ROLLOUT = reward_zero.causes("rollout")
 
@@ -21,10 +23,11 @@ def test_every_requirement_that_is_named_exists() -> None:
     assert [(profile, name) for profile, name in named() if name not in catalogues.of(profile)] == []
 
 
-def test_no_requirement_has_two_causes() -> None:
+def test_a_requirement_has_two_causes_only_where_the_evidence_tells_them_apart() -> None:
     for causes in reward_zero.every().values():
-        every = [name for cause in causes for name in cause.requirements]
+        every = [name for cause in causes for name in cause.requirements if name not in cause.evidence]
         assert len(every) == len(set(every))
+        assert all(set(cause.evidence) <= set(cause.requirements) for cause in causes)
 
 
 def test_the_trainers_are_those_that_were_promised() -> None:
@@ -32,28 +35,99 @@ def test_the_trainers_are_those_that_were_promised() -> None:
     assert all(one.of("rollout") and one.of("chat") for one in trainers.every())
 
 
+def played(name: str, *findings: Finding, kept: tuple[str, ...] = ()) -> Outcome:
+    """A case with these findings, in which `kept` was judged and kept."""
+    broken = dict.fromkeys((one.requirement for one in findings), Verdict.FAIL)
+    verdict = Verdict.FAIL if findings else Verdict.PASS
+    judgement = Judgement(verdict, {**dict.fromkeys(kept, Verdict.PASS), **broken}, findings)
+    return Outcome(Case(name, "rollout", "sync", (), (), Location("a.yaml", 1)), judgement, None, 0.1, "")
+
+
+def found(*outcomes: Outcome, first: tuple[str, ...] = ()) -> list[reward_zero.Diagnosis]:
+    return reward_zero.diagnoses("rollout", outcomes, first)
+
+
+def causes_of(diagnoses: list[reward_zero.Diagnosis]) -> list[str]:
+    return [one.cause.cause for one in diagnoses if one.broken]
+
+
 def test_what_broke_first_is_most_likely() -> None:
     late, early = ROLLOUT[1].requirements[0], ROLLOUT[5].requirements[0]
-    verdicts = {late: "fail", early: "fail"}
-    assert [one.cause for one in reward_zero.diagnoses("rollout", verdicts, [early, late])[:2]] == [
-        ROLLOUT[5],
-        ROLLOUT[1],
-    ]
-    found = reward_zero.diagnoses("rollout", verdicts, [late, early])
-    assert [one.cause for one in found[:2]] == [ROLLOUT[1], ROLLOUT[5]]
-    assert reward_zero.sentence(found) == f"Most likely: {ROLLOUT[1].cause} `explain {late}` has the details."
+    both = [played("a", Finding(late, "x", "y")), played("b", Finding(early, "x", "y"))]
+    assert causes_of(found(*both, first=(early, late))) == [ROLLOUT[5].cause, ROLLOUT[1].cause]
+    in_order = found(*both, first=(late, early))
+    assert causes_of(in_order) == [ROLLOUT[1].cause, ROLLOUT[5].cause]
+    assert reward_zero.sentence(in_order) == f"Most likely: {ROLLOUT[1].cause} `explain {late}` has the details."
+
+
+def test_what_was_observed_stands_below_its_cause() -> None:
+    wrong = Finding("ROLLOUT-055", "14 zeros", "response_mask of 13 entries, 1 too few\x1b[2J")
+    text = "\n".join(reward_zero.lines(found(played("a", wrong), played("b", kept=("ROLLOUT-055",)))))
+    assert "ROLLOUT-055   in 1 of the 2 cases that judge it, such as 'a'" in text
+    assert "    expected    14 zeros" in text
+    assert "    observed    response_mask of 13 entries, 1 too few\\x1b[2J" in text
+
+
+def test_what_nearly_all_cases_keep_explains_no_reward_that_is_always_zero() -> None:
+    """ROLLOUT-119 is broken in one special case of thirty, the mask in every second one: the mask is named, though less likely."""
+    odd = played("odd", Finding("ROLLOUT-119", "status ERROR", "status COMPLETED"))
+    kept = [played(f"kept {n}", kept=("ROLLOUT-119", "ROLLOUT-055")) for n in range(29)]
+    alone = found(odd, *kept, first=("ROLLOUT-119",))
+    assert alone[0].partly
+    assert next(iter(reward_zero.lines(alone))) == f"PARTLY  {ROLLOUT[1].cause}"
+    assert reward_zero.sentence(alone).startswith(
+        "Nothing was seen that makes every reward zero. In special situations"
+    )
+    mask = [played(f"mask {n}", Finding("ROLLOUT-055", "14 zeros", "13")) for n in range(20)]
+    both = found(odd, *kept, *mask, first=("ROLLOUT-119", "ROLLOUT-055"))
+    assert causes_of(both)[0] == "The mask trains on the wrong tokens."
+
+
+@pytest.mark.parametrize(
+    ("requirement", "expected", "observed"),
+    [
+        ("ROLLOUT-032", "the start request rejected with 422 and a JSON body", "accepted with 200"),
+        ("ROLLOUT-112", "COMPLETED with finish_reason stop", 'status "COMPLETED", finish_reason "tool_calls"'),
+        ("ROLLOUT-114", "COMPLETED with finish_reason max_tokens", 'status "COMPLETED", finish_reason "length"'),
+        ("ROLLOUT-114", "no further call once max_tokens_total = 100 is reached", "a call after 120 sampled tokens"),
+        ("ROLLOUT-045", "Content-Type: application/json", "none"),
+    ],
+)
+def test_a_breach_with_another_effect_is_no_cause(requirement: str, expected: str, observed: str) -> None:
+    """A server that validates less, or has another word for an end, runs its rollouts and scores what was generated."""
+    assert causes_of(found(played("a", Finding(requirement, expected, observed)))) == []
+
+
+@pytest.mark.parametrize(
+    ("requirement", "expected", "observed", "cause"),
+    [
+        ("ROLLOUT-032", "accepted", "rejected with 422", "The server does not run the rollout"),
+        (
+            "ROLLOUT-112",
+            "COMPLETED with finish_reason stop",
+            'status "ERROR", finish_reason "error"',
+            "The server does",
+        ),
+        ("ROLLOUT-112", "the end: the assistant asked for no tools", "another generation call", "The agent runs on"),
+        ("ROLLOUT-113", "COMPLETED with finish_reason (none yet)", 'status "COMPLETED"', "The rollout ends before"),
+        ("ROLLOUT-114", "COMPLETED with finish_reason max_tokens", 'finish_reason "stop"', "The rollout ends before"),
+    ],
+)
+def test_the_evidence_tells_which_cause_it_is(requirement: str, expected: str, observed: str, cause: str) -> None:
+    [named] = causes_of(found(played("a", Finding(requirement, expected, observed))))
+    assert named.startswith(cause)
 
 
 def test_a_sound_seam_is_said_to_be_sound_with_what_is_open() -> None:
-    verdicts = {cause.requirements[0]: "pass" for cause in ROLLOUT[1:]}
-    text = "\n".join(reward_zero.lines(reward_zero.diagnoses("rollout", verdicts)))
-    assert f"sound   {ROLLOUT[1].cause}  (1 kept)" in text
+    kept = {name for cause in ROLLOUT[1:] for name in cause.requirements} - set(ROLLOUT[0].requirements)
+    text = "\n".join(reward_zero.lines(found(played("a", kept=tuple(kept)))))
+    assert f"sound   {ROLLOUT[1].cause}  ({len(ROLLOUT[1].requirements)} kept)" in text
     assert f"?       {ROLLOUT[0].cause}  (not judged" in text
-    assert "look at the task, the grader and the policy. 1 of 10 causes could not be judged." in text
+    assert f"look at the task, the grader and the policy. 1 of {len(ROLLOUT)} causes could not be judged." in text
 
 
 def test_nothing_judged_is_not_sound() -> None:
-    assert reward_zero.sentence(reward_zero.diagnoses("rollout", {})).startswith("Nothing could be judged.")
+    assert reward_zero.sentence(found()).startswith("Nothing could be judged.")
 
 
 def test_a_profile_without_causes_is_refused() -> None:

@@ -67,11 +67,17 @@ def _length(value: object, right: set[int], before: Chat, chat: Chat) -> Iterato
         if len(value) - ones > max(right):
             surplus = len(value) - ones - max(right)
             yield broken(
-                "058", "no zero on a sampled token", f"response_mask: {surplus} zeros more than tokens inserted", before.n, chat.n
+                "058",
+                "no zero on a sampled token",
+                f"response_mask: {surplus} zeros more than tokens inserted",
+                before.n,
+                chat.n,
             )
     if ones:
         where = [n for n, entry in enumerate(value) if entry][:MOST_SHOWN]
-        yield broken("057", "0 for every inserted token", f"response_mask: {ones} ones, the first at {show(where)}", chat.n)
+        yield broken(
+            "057", "0 for every inserted token", f"response_mask: {ones} ones, the first at {show(where)}", chat.n
+        )
     if len(value) in right and not ones:
         yield from (satisfied(name) for name in ("055", "056", "057", "058", "060"))
 
