@@ -1,6 +1,7 @@
 """Secrets out of everything that is printed or written. Keys of the suite's own making are recognised by their form."""
 
 import re
+from collections.abc import Iterator, Sequence
 
 MASK = "***"
 OWN_KEYS = re.compile(r"tk-rc-[0-9a-f]{8}-\d+x?-[\w#]*")
@@ -36,13 +37,42 @@ SECRET_MEMBERS = re.compile(
 )
 
 
+# `password: hunter2hunter2`, `API_KEY=...` within a text.
+NAMED = re.compile(
+    r"""(?i)\b((?:[\w-]{0,40}[_-])?(?:pass(?:word|wd|phrase)|api[_-]?key|secret|(?:access|auth|refresh|session)[_-]?token)["'\\]{0,2}"""
+    r"""\s{0,4}[:=]\s{0,4}["'\\]{0,2})([^\s"'\\,;<>{}()\[\]]{6,200})"""
+)
+SHORTEST = 8  # characters of a value that is a secret wherever else it occurs; a shorter one is a word as well
+
+
+def secrets_in(value: object) -> Iterator[str]:
+    """The values of members that hold secrets."""
+    if isinstance(value, dict):
+        for name, one in value.items():
+            if isinstance(one, str) and len(one) >= SHORTEST and SECRET_MEMBERS.search(name):
+                yield one
+            yield from secrets_in(one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from secrets_in(one)
+
+
 def scrubbed(value: object) -> object:
-    """A JSON value for a file that people share: what has the form of a secret, or stands where one stands, is masked in it."""
+    """A JSON value for a file that people share: what has the form of a secret, or stands where one stands, is masked in it, and so
+    is the value of such a member wherever else it occurs in it."""
+    elsewhere = sorted(set(secrets_in(value)), key=len, reverse=True)
+    return _scrubbed(value, elsewhere)
+
+
+def _scrubbed(value: object, known: Sequence[str]) -> object:
     if isinstance(value, str):
-        return USER_IN_URL.sub(rf"\1{MASK}@", FORMS.sub(MASK, redacted(value)))
+        text = redacted(value)
+        for one in known:
+            text = text.replace(one, MASK)
+        return NAMED.sub(rf"\g<1>{MASK}", USER_IN_URL.sub(rf"\1{MASK}@", FORMS.sub(MASK, text)))
     if isinstance(value, dict):
         return {
-            name: MASK if isinstance(one, str) and SECRET_MEMBERS.search(name) else scrubbed(one)
+            name: MASK if isinstance(one, str) and SECRET_MEMBERS.search(name) else _scrubbed(one, known)
             for name, one in value.items()
         }
-    return [scrubbed(one) for one in value] if isinstance(value, list) else value
+    return [_scrubbed(one, known) for one in value] if isinstance(value, list) else value

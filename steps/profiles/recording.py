@@ -1,6 +1,6 @@
 """What a profile that can be recorded gives: where each request goes, and what becomes of a recording as a case."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -22,6 +22,13 @@ class Recorded:
     why: str = ""
     options: str = ""
     remarks: tuple[str, ...] = ()
+
+
+def written(case: Mapping[str, Any], options: str = "", remarks: Iterable[str] = ()) -> Recorded:
+    """A recording without secrets: one that is seen in one place of it is masked in all."""
+    clean = redaction.scrubbed({"case": dict(case), "remarks": list(remarks)})
+    assert isinstance(clean, dict)
+    return Recorded(clean["case"], options=options, remarks=tuple(clean["remarks"]))
 
 
 class Recorder(Protocol):

@@ -23,7 +23,7 @@ CONTRACTS = Path(__file__).parents[2] / "contracts"
 SIGNS = ("a", "9", "/", "[", "{", '"', " ", "_", ".", "\\", "-", "\n", ":", "\xe9")
 PHRASES = (
     *("a/", "a.", "a ", "9.", "9e", '\\"', "/a.py ", "a.py:", "{} 9\n", "vllm:a{\n", "bearer "),
-    *('"api_key":"', "rc-0", "call_", "data: a\n", "<tool_call>", 'File "', "() "),
+    *('"api_key":"', "a_api_key", "password : ", "rc-0", "call_", "data: a\n", "<tool_call>", 'File "', "() "),
 )
 ALL_WORDS = " ".join(sign.word for sign in internal_error_patterns.STRICT).replace("() ", "()")
 
@@ -69,6 +69,7 @@ WORK: dict[str, Callable[[str], object]] = {
         text, internal_error_patterns.STRICT, internal_error_patterns.Sent([text.encode()])
     ),
     "secrets": redaction.redacted,
+    "secrets by form": redaction.scrubbed,
     "JSON": lambda text: json_text.parse(text.encode()),
     "a text of JSON": lambda text: json_diff.show(text),
     "events": lambda text: Parser().feed(text.encode()),

@@ -52,12 +52,12 @@ def causes_of(diagnoses: list[reward_zero.Diagnosis]) -> list[str]:
 
 
 def test_what_broke_first_is_most_likely() -> None:
-    late, early = ROLLOUT[1].requirements[0], ROLLOUT[5].requirements[0]
+    late, early = ROLLOUT[2].requirements[0], ROLLOUT[6].requirements[0]
     both = [played("a", Finding(late, "x", "y")), played("b", Finding(early, "x", "y"))]
-    assert causes_of(found(*both, first=(early, late))) == [ROLLOUT[5].cause, ROLLOUT[1].cause]
+    assert causes_of(found(*both, first=(early, late))) == [ROLLOUT[6].cause, ROLLOUT[2].cause]
     in_order = found(*both, first=(late, early))
-    assert causes_of(in_order) == [ROLLOUT[1].cause, ROLLOUT[5].cause]
-    assert reward_zero.sentence(in_order) == f"Most likely: {ROLLOUT[1].cause} `explain {late}` has the details."
+    assert causes_of(in_order) == [ROLLOUT[2].cause, ROLLOUT[6].cause]
+    assert reward_zero.sentence(in_order) == f"Most likely: {ROLLOUT[2].cause} `explain {late}` has the details."
 
 
 def test_what_was_observed_stands_below_its_cause() -> None:
@@ -74,7 +74,7 @@ def test_what_nearly_all_cases_keep_explains_no_reward_that_is_always_zero() -> 
     kept = [played(f"kept {n}", kept=("ROLLOUT-119", "ROLLOUT-055")) for n in range(29)]
     alone = found(odd, *kept, first=("ROLLOUT-119",))
     assert alone[0].partly
-    assert next(iter(reward_zero.lines(alone))) == f"PARTLY  {ROLLOUT[1].cause}"
+    assert next(iter(reward_zero.lines(alone))) == f"PARTLY  {ROLLOUT[2].cause}"
     assert reward_zero.sentence(alone).startswith(
         "Nothing was seen that makes every reward zero. In special situations"
     )
@@ -121,7 +121,7 @@ def test_the_evidence_tells_which_cause_it_is(requirement: str, expected: str, o
 def test_a_sound_seam_is_said_to_be_sound_with_what_is_open() -> None:
     kept = {name for cause in ROLLOUT[1:] for name in cause.requirements} - set(ROLLOUT[0].requirements)
     text = "\n".join(reward_zero.lines(found(played("a", kept=tuple(kept)))))
-    assert f"sound   {ROLLOUT[1].cause}  ({len(ROLLOUT[1].requirements)} kept)" in text
+    assert f"sound   {ROLLOUT[2].cause}  ({len(ROLLOUT[2].requirements)} kept)" in text
     assert f"?       {ROLLOUT[0].cause}  (not judged" in text
     assert f"look at the task, the grader and the policy. 1 of {len(ROLLOUT)} causes could not be judged." in text
 

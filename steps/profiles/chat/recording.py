@@ -122,7 +122,7 @@ def recorded(conversation: Conversation) -> Recorded:
         *told,
     )
     options = f"--model {shlex.quote(models[0])}" if len(models) == 1 and models[0].isprintable() else ""
-    return Recorded({name: scrubbed(value) for name, value in case.items()}, options=options, remarks=remarks)
+    return recording.written(case, options, remarks)
 
 
 def _request(name: str, turn: Turn) -> dict[str, JSON]:
@@ -151,6 +151,6 @@ def _said(passed: Passed) -> str:
     choice = next(iter(mappings(mapping(body).get("choices"))), {})
     message = mapping(choice.get("message"))
     calls = [str(mapping(call.get("function")).get("name")) for call in mappings(message.get("tool_calls"))]
-    text = str(scrubbed(message.get("content") or choice.get("text") or ""))
+    text = str(scrubbed(message.get("content") or choice.get("text") or ""))  # before it is cut
     shown = f"calls {', '.join(calls)}" if calls else text
     return UNPRINTABLE.sub("?", " ".join(shown.split()))[:SHOWN]

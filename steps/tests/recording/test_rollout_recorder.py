@@ -253,3 +253,30 @@ def test_a_limit_of_tokens_ends_the_rollout_where_it_did() -> None:
     found = wire.only()
     assert found.case["start"]["max_tokens_total"] == {"sampled": 1, "plus": 0}
     assert found.case["requirements"] == ["ROLLOUT-114"]
+
+
+def test_a_failure_that_no_generation_explains_is_not_written() -> None:
+    """The suite answers with tokens of its own: a server that failed over those of the trainer completes the scenario."""
+    wire = Wire()
+    wire.recorder.route(Request("POST", START_PATH["sync"], (), json.dumps(SYNC).encode()))
+    wire.generates()
+    wire.start("sync", 200, {"status": "ERROR", "error_message": "the prompt has other tokens", "final_messages": []})
+    found = wire.only()
+    assert found.why.startswith("rollout 1: it failed although its last generation was answered")
+    assert found.why.endswith("The server said: the prompt has other tokens")
+
+
+def test_a_secret_that_is_seen_in_one_place_is_masked_in_all() -> None:
+    wire = Wire()
+    said = [
+        {"role": "system", "content": "Log in with hunter-2-hunter. The API_KEY=abcdef123456, and the secret is safe."}
+    ]
+    start = {"metadata": {"db_password": "hunter-2-hunter", "n": 1}, "messages": said}
+    wire.recorder.route(Request("POST", START_PATH["sync"], (), json.dumps(SYNC | start).encode()))
+    wire.generates()
+    wire.passes(START_PATH["sync"], SYNC | start, 200, {"status": "COMPLETED", "finish_reason": "stop"})
+    found = wire.only()
+    assert found.case["start"]["messages"][0]["content"] == (
+        "Log in with ***. The API_KEY=***, and the secret is safe."
+    )
+    assert found.case["start"]["metadata"] == {"db_password": "***", "n": 1}

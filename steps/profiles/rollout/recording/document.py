@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from rollout_conformance.steps.engine.lenient_json import JSON, JsonObject, mapping
-from rollout_conformance.steps.engine.redaction import scrubbed
+from rollout_conformance.steps.engine.printable import printable
 from rollout_conformance.steps.paths import TOKENIZER
 from rollout_conformance.steps.peers import tokens
 from rollout_conformance.steps.peers.token_oracle import sampled_by
-from rollout_conformance.steps.profiles.recording import Recorded
+from rollout_conformance.steps.profiles.recording import Recorded, written
 from rollout_conformance.steps.profiles.rollout import trainer_script
 from rollout_conformance.steps.profiles.rollout.case_model import Line as LineModel
 from rollout_conformance.steps.profiles.rollout.invariants.tools import is_bare_number
@@ -28,6 +28,8 @@ MADE_ANEW = ("rollout_id", "tokenizer_name", "tokenizer_revision", "idempotency_
 ORDINARY = {"max_turns": 10, "max_tokens_total": 8192, "label": "8", "grade": True}
 LIMIT = "max_tokens_total"
 ABOUT = {"stop": "ROLLOUT-112", "max_turns": "ROLLOUT-113", "max_tokens": "ROLLOUT-114"}
+UNEXPLAINED = "it failed although its last generation was answered: a scenario has other tokens, and need not fail again; none is written."
+TOLD = 300  # characters of a message of the server
 COMPLETES, FAILS = "ROLLOUT-231", "ROLLOUT-119"
 
 
@@ -36,6 +38,8 @@ def recorded(rollout: RecordedRollout) -> Recorded:
     if (why := _unwritten(rollout)) is not None:
         return Recorded(why=f"rollout {rollout.number}: {why}")
     script = together(line(one) for one in rollout.generations)
+    if not rollout.succeeded and not _explains_a_failure(script[-1]):
+        return Recorded(why=f"rollout {rollout.number}: {UNEXPLAINED}{_told(rollout)}")
     case = {
         "name": f"recorded rollout {rollout.number}",
         "requirements": [_about(rollout)],
@@ -45,7 +49,19 @@ def recorded(rollout: RecordedRollout) -> Recorded:
         **_acknowledgements(rollout),
         "expect": list(_expected(rollout)),
     }
-    return Recorded({name: scrubbed(value) for name, value in case.items()}, remarks=tuple(_remarks(rollout)))
+    return written(case, remarks=_remarks(rollout))
+
+
+def _explains_a_failure(last: Line) -> bool:
+    """Whether the last line of a script is a failure of the trainer. The suite answers with tokens of its own: a server that failed over those
+    of the trainer, or over something of its own, completes the scenario."""
+    return "fail" in last or "hold" in last
+
+
+def _told(rollout: RecordedRollout) -> str:
+    result = rollout.result or {}
+    message = result.get("error_message") or result.get("err_message")
+    return f" The server said: {printable(message)[:TOLD]}" if isinstance(message, str) and message else ""
 
 
 def _unwritten(rollout: RecordedRollout) -> str | None:
@@ -78,20 +94,20 @@ def _start(rollout: RecordedRollout, script: list[Line]) -> dict[str, JSON]:
     body, own = rollout.start, ("server_url", "chat_completions_url", "completion_callback_url", "grader_callback_url")
     key, sampling = KEY_NAME[rollout.dialect], SAMPLING_NAME[rollout.dialect]
     made = {*MADE_ANEW, *own, key, sampling, "controller_api_key"}
-    written: dict[str, Any] = {"messages": body.get("initial_messages", body.get("messages"))}
+    given: dict[str, Any] = {"messages": body.get("initial_messages", body.get("messages"))}
     if sampling and sampling in body and body[sampling] != dict(SAMPLING):
-        written["only_sampling"] = body[sampling]
+        given["only_sampling"] = body[sampling]
     named = {
         name: value for name, value in body.items() if name not in made and name not in ("messages", "initial_messages")
     }
-    written |= {name: value for name, value in named.items() if name in MEMBERS and ORDINARY.get(name) != value}
+    given |= {name: value for name, value in named.items() if name in MEMBERS and ORDINARY.get(name) != value}
     if (limit := _token_limit(rollout, script)) is not None:
-        written[LIMIT] = limit
+        given[LIMIT] = limit
     if without := list(_without(rollout, key, sampling)):
-        written["without"] = without
+        given["without"] = without
     if unknown := {name: value for name, value in named.items() if name not in MEMBERS}:
-        written["unknown"] = unknown
-    return written
+        given["unknown"] = unknown
+    return given
 
 
 def _without(rollout: RecordedRollout, key: str, sampling: str) -> Iterator[str]:
