@@ -26,7 +26,8 @@ class Judged:
     seconds: float
     broken: frozenset[str]  # requirement ids, MUST and SHOULD
     musts: frozenset[str]  # those of them that are MUST, and have a finding that counts as one
-    kept: int  # requirements that were judged and are not broken
+    kept: frozenset[str]  # requirements that were judged and are not broken
+    errors: int = 0  # cases that could not be judged
 
     @property
     def new(self) -> list[str]:
@@ -35,16 +36,21 @@ class Judged:
 
     @property
     def gone(self) -> list[Expected]:
-        """Known, and not accused by this run."""
-        return [
-            known
-            for known in self.entry.description.expected
-            if known.requirement not in self.broken and not known.sometimes
-        ]
+        """Known, and kept in this run."""
+        return [known for known in self._always if known.requirement in self.kept]
+
+    @property
+    def unjudged(self) -> list[Expected]:
+        """Known, and not judged by this run: that is no evidence of a mend."""
+        return [known for known in self._always if known.requirement not in self.kept | self.broken]
+
+    @property
+    def _always(self) -> list[Expected]:
+        return [known for known in self.entry.description.expected if not known.sometimes]
 
     @property
     def as_expected(self) -> bool:
-        return not self.new and not self.gone
+        return not (self.new or self.gone or self.unjudged)
 
 
 def judge(entry: Entry, environment: Path) -> Judged:
@@ -88,7 +94,8 @@ def read(entry: Entry, file: Path, seconds: float) -> Judged:
         seconds=seconds,
         broken=frozenset(broken),
         musts=frozenset(name for name in broken if worst[name][0] == "must" and name not in lower),
-        kept=sum(verdict is Verdict.PASS for _, verdict in worst.values()),
+        kept=frozenset(name for name, (_, verdict) in worst.items() if verdict is Verdict.PASS),
+        errors=report.footer.verdicts.get(Verdict.ERROR, 0) if report.footer else 0,
     )
 
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 
+from rollout_conformance.steps.engine.run_summary import plural
 from rollout_conformance.steps.gallery.entry import Entry
-from rollout_conformance.steps.gallery.judging import Judged
+from rollout_conformance.steps.gallery.judging import LOG, Judged
 
 
 def lines(judged: Judged) -> Iterator[str]:
@@ -16,11 +17,15 @@ def lines(judged: Judged) -> Iterator[str]:
         )
     for known in judged.gone:
         yield f"  gone  {known.requirement}: no longer found. It was: {known.reason}"
+    for known in judged.unjudged:
+        yield f"  open  {known.requirement}: was not judged, so it may be broken as before: {known.reason}"
+    if judged.errors:
+        yield f"  open  {plural(judged.errors, 'case')} could not be judged; {LOG} in the environment says why"
 
 
 def _counts(judged: Judged) -> str:
     should = len(judged.broken) - len(judged.musts)
-    return f"{judged.kept} requirements kept, {len(judged.musts)} MUST and {should} SHOULD or MAY broken"
+    return f"{len(judged.kept)} requirements kept, {len(judged.musts)} MUST and {should} SHOULD or MAY broken"
 
 
 def table(all_judged: Iterable[Judged]) -> Iterator[str]:
@@ -38,7 +43,7 @@ def _row(judged: Judged) -> str:
     )
     profile = f"{about.profile}/{about.dialect}" if about.dialect else about.profile
     should = len(judged.broken) - len(judged.musts)
-    return f"| {system} | {judged.entry.version} | {profile} | {judged.kept} | {len(judged.musts)} | {should} | {judged.seconds:.0f} |"
+    return f"| {system} | {judged.entry.version} | {profile} | {len(judged.kept)} | {len(judged.musts)} | {should} | {judged.seconds:.0f} |"
 
 
 def listing(entries: Iterable[Entry]) -> Iterator[str]:
