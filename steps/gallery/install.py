@@ -59,7 +59,7 @@ def _node_packages(packages: Install, environment: Path) -> None:
     if npm is None:
         raise SuiteError("npm is not installed. Install Node.js, or name other targets.")
     _run([npm, "install", "--silent", "--no-fund", "--no-audit", "--prefix", str(environment), *packages.npm])
-    for program in (environment / "node_modules" / ".bin").iterdir():
+    for program in (environment / "node_modules" / ".bin").glob("*"):  # not every package has programs
         (environment / "bin" / program.name).symlink_to(program)
 
 

@@ -187,6 +187,7 @@ MUTANTS = (
     Mutant(
         "stream_options_replaced",
         breaks="001",
+        also=("036",),
         what="the stream_options of a request are replaced by those of the router",
         patch=around(failover, "payload", _own_options),
     ),

@@ -145,6 +145,7 @@ MUTANTS = (
     Mutant(
         "finish_with_usage_lost",
         breaks="015",
+        also=("036",),
         what="a chunk that has usage beside its choices is lost where the client requested no usage",
         patch=around(usage, "visible_chunk", _hidden_with_usage),
     ),
