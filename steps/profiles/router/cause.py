@@ -25,6 +25,7 @@ from rollout_conformance.steps.sse.streams import DONE
 BY_ITSELF = (429, 502, 503, 504)  # what routers return that are full, or have no backend left
 ABOUT_LIMITS = frozenset({"ROUTER-019", "ROUTER-020", "ROUTER-021", "ROUTER-037", "ROUTER-038"})
 ABOUT_WAITING = frozenset({"ROUTER-057"})
+OF_CONNECTIONS = frozenset({"connection", "te", "upgrade", "expect"})
 BACKENDS = 2
 FRAMING, FAILOVER = "ROUTER-055", "ROUTER-003"
 MALFORMED = ("does not speak HTTP", "the body is not packed")  # faults of the client of the suite
@@ -155,7 +156,7 @@ def _finding(case: Case, view: CaseView, scripts: Scripts, response: ChatRespons
     generic = response.status is None or response.status >= 500
     lines = (line for script in scripts for line in _lines(view, script, response))
     scripted = _down(case) or any(line.fails or line.size for line in lines)
-    subject = _is_subject(case, response) or _sends_headers(case)
+    subject = _is_subject(case, response) or _is_about_connections(case)
     requirement = _due(view, scripts, response) if generic and not scripted and not subject else case.requirements[0]
     if response.status is None and observed.startswith(MALFORMED):
         requirement = FRAMING  # whatever the case is about, and whatever the backends did
@@ -163,9 +164,10 @@ def _finding(case: Case, view: CaseView, scripts: Scripts, response: ChatRespons
     return Cause(f"a request had the response {response.status or 'none'}", finding, response.n + 1)
 
 
-def _sends_headers(case: Case) -> bool:
-    """Whether its requests have headers of their own: a router that cannot handle one of them may handle all other requests."""
-    return any(getattr(step.what, "headers", None) for step in case.actions)
+def _is_about_connections(case: Case) -> bool:
+    """Whether its requests have headers that a server may refuse in itself (RFC 9110 7.6.1, 7.8): the requests of other cases have none."""
+    names = {name.lower() for step in case.actions for name in getattr(step.what, "headers", None) or ()}
+    return bool(names & OF_CONNECTIONS)
 
 
 def _is_subject(case: Case, response: ChatResponse) -> bool:

@@ -57,11 +57,18 @@ def test_a_connection_that_the_router_closes_is_a_finding() -> None:
     assert "closed without an answer" in told.finding.observed
 
 
-@pytest.mark.parametrize(("headers", "accused"), [({}, "ROUTER-001"), ({"Upgrade": "h2c"}, "ROUTER-053")])
-def test_a_request_with_headers_of_its_own_accuses_what_the_case_is_about(
+@pytest.mark.parametrize(
+    ("headers", "accused"),
+    [
+        ({}, "ROUTER-001"),
+        ({"Accept-Encoding": "gzip"}, "ROUTER-001"),
+        ({"Upgrade": "h2c"}, "ROUTER-053"),
+    ],
+)
+def test_a_request_with_headers_of_a_connection_accuses_what_the_case_is_about(
     headers: dict[str, str], accused: str
 ) -> None:
-    """A router that fails on a header of few clients forwards the members of all others."""
+    """A router that refuses an upgrade forwards the members of all other requests; one that fails on every stream does so without gzip."""
     told = found("the connection was closed without an answer", ChatRequest(headers=headers), about="ROUTER-053")
     assert told is not None
     assert told.finding is not None
