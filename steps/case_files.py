@@ -14,6 +14,7 @@ ENDINGS = (FEATURE, SCENARIO)
 TAG = re.compile(rf"^[ \t]*@(?:.*[\s@])?(?:{'|'.join(PROFILES)})-\d+\b", re.IGNORECASE | re.MULTILINE)
 CASES = re.compile(r"^cases\s*:", re.MULTILINE)
 ABOUT = re.compile(rf"\brequirements[\"']?\s*:[\s\[\"'-]*(?:{'|'.join(PROFILES)})-\d+\b", re.IGNORECASE)
+LIKE_ABOUT = re.compile(r"\brequirements[\"']?\s*:[\s\[\"'-]*([A-Za-z]{3,20})[-_ ]?\d{1,4}\b")
 LIKE_ID = re.compile(r"@([A-Za-z]{3,20})[-_]?(\d{1,4})\b")
 SIMILAR = 0.85  # `ROLOUT` is; TRAIN and WORK, which may be keys of an issue tracker, are not
 
@@ -35,8 +36,16 @@ def is_case_file(file: Path) -> bool:
 
 def names_requirement(file: Path) -> bool:
     """Whether a case file is surely one of the suite, in a folder where other tools may have files with `cases` as well: it says what a case
-    is about."""
-    return is_case_file(file) and (file.suffix == FEATURE or ABOUT.search(_text(file)) is not None)
+    is about, perhaps misspelled, which its author has to learn."""
+    if not is_case_file(file):
+        return False
+    return file.suffix == FEATURE or ABOUT.search(text := _text(file)) is not None or _is_nearly_about(text)
+
+
+def _is_nearly_about(text: str) -> bool:
+    return any(
+        difflib.get_close_matches(name.lower(), PROFILES, n=1, cutoff=SIMILAR) for name in LIKE_ABOUT.findall(text)
+    )
 
 
 def misspelled(file: Path) -> Iterator[str]:

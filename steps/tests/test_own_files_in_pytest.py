@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from rollout_conformance.steps.paths import ROOT
 
 PROSE = (
@@ -39,6 +41,18 @@ def test_an_own_file_is_refused_with_the_reason(tmp_path: Path) -> None:
     assert "1 test collected, 2 errors" in output
     assert "unknown variant 'nosuch'" in output
     assert "no phrase for: when the trainer startes the rollout" in output
+
+
+@pytest.mark.parametrize("written", ["ROLOUT-112", "ROLLOUT_112", "rollout112"])
+def test_a_scenario_file_whose_only_requirement_is_misspelled_is_not_left_out(written: str, tmp_path: Path) -> None:
+    case = (
+        f"- name: a typo\n  requirements: [{written}]\n  trainer: [{{text: Done.}}]\n  expect: [{{completed: stop}}]\n"
+    )
+    (tmp_path / "own.yaml").write_text(f"cases:\n{case}", encoding="utf-8")
+    (tmp_path / "other.yaml").write_text("cases:\n- requirements: [PROJECT-112]\n", encoding="utf-8")
+    output = run_pytest("--collect-only", tmp_path)
+    assert f"own.yaml:3:18: cases.0.requirements.0: no requirement {written} in the catalogue" in output
+    assert "other.yaml" not in output
 
 
 def test_a_named_file_is_read_as_the_profile_that_is_asked_for(tmp_path: Path) -> None:
