@@ -102,6 +102,16 @@ PROBES += [
     body(COUNT, tools=TOOLS, stop="4", stream=True),
     body(CAPITAL, logit_bias={str(10**7): 1}),
 ]
+TWO_RESULTS = [
+    *SUM,
+    {"role": "assistant", "tool_calls": [{**CALL, "id": id} for id in ("call_a", "call_A")]},
+    *({"role": "tool", "tool_call_id": id, "content": text} for id, text in (("call_a", "8"), ("call_A", "9"))),
+]
+PROBES += [
+    body(TWO_RESULTS, tools=TOOLS),
+    body([*PAST[:-1], {"role": "tool", "tool_call_id": "constructor", "content": "8"}], tools=TOOLS),
+    body(SUM, tools=[{"type": "function", "function": {"name": "__proto__"}}]),
+]
 KEYS = ("Bearer wrong", "Bearer righ")
 MAY_BE_PATCHED = ("rollout_conformance.rollout_server.inference.", "rollout_conformance.rollout_server.common.")
 CHANGING = re.compile(r'"created":\d+|chatcmpl-(tool-)?[0-9a-f]+')

@@ -30,7 +30,9 @@ from rollout_conformance.rollout_server.tests.router.failing_tests import (
     usage_of_a_stream,
     well_formed,
 )
+from rollout_conformance.rollout_server.tests.router.failing_values import FAILING_BY_VALUE
 
+ALL_FAILING = FAILING | FAILING_BY_VALUE
 CRASHES = {"key_bytes_500", "head_fails", "bad_json_500"}  # those whose defect is a server error
 
 
@@ -56,17 +58,17 @@ def restored() -> Iterator[None]:
 
 
 def test_each_mutant_has_a_test() -> None:
-    assert {*FAILING, *WITH_A_FOLDER} == {*router.ALL}
+    assert {*ALL_FAILING, *WITH_A_FOLDER} == {*router.ALL}
 
 
-@pytest.mark.parametrize("name", FAILING)
+@pytest.mark.parametrize("name", ALL_FAILING)
 def test_each_mutant_fails_a_test_that_the_reference_passes(
     name: str, restored: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("rollout_conformance.rollout_server.tests.router.support.DEADLINE_S", 3.0)
     router.ALL[name].patch()
     with crashes.recorded() as crashed, pytest.raises((AssertionError, LookupError, TimeoutError)):
-        FAILING[name]()
+        ALL_FAILING[name]()
     assert bool(crashed) == (name in CRASHES), crashed
 
 
@@ -100,6 +102,7 @@ def test_each_mutant_of_the_state_store_fails_a_test(name: str, restored: None, 
         lambda: large(True),
         lambda: not_forwarded("OPTIONS"),
         lambda: not_forwarded("HEAD"),
+        *FAILING_BY_VALUE.values(),
     ],
 )
 def test_the_reference_passes(test: Callable[[], None]) -> None:

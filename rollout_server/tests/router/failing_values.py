@@ -1,0 +1,68 @@
+"""What fails a test by a value: names and ids of tool calls, characters beyond 16 bits, deltas of calls, streams without an event."""
+
+import json
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from rollout_conformance.rollout_server.tests.router import test_streams as streams
+from rollout_conformance.rollout_server.tests.router.support import Caller, Fake, play_with
+
+EMOJI = "\U0001f680"
+
+
+def received_as_sent(**members: Any) -> None:
+    async def scenario(c: Caller, fakes: list[Fake]) -> None:
+        await c.ask(**members)
+        received = fakes[0].bodies[0]
+        assert {name: received.get(name) for name in members} == members
+
+    play_with(scenario, Fake("a"))
+
+
+def results(*ids: str) -> None:
+    """Tool messages with these ids reach the backend."""
+    question = {"role": "user", "content": "Hello!"}
+    received_as_sent(messages=[question, *({"role": "tool", "tool_call_id": id, "content": "8"} for id in ids)])
+
+
+def tool(name: str) -> None:
+    received_as_sent(tools=[{"type": "function", "function": {"name": name, "parameters": {"type": "object"}}}])
+
+
+def long_text() -> None:
+    received_as_sent(messages=[{"role": "user", "content": "x" + EMOJI * 256}])
+
+
+def delta(**members: Any) -> None:
+    """A chunk of a stream reaches the client as it is, once."""
+    chunk = {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": members}]}
+    streams.forwarded(b"data: " + json.dumps(chunk, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n")
+
+
+def call(index: int) -> None:
+    delta(tool_calls=[{"index": index, "id": "call_1", "function": {"name": "add", "arguments": "{}"}}])
+
+
+def stream_without_an_event() -> None:
+    async def scenario(c: Caller, fakes: list[Fake]) -> None:
+        async def events(body: Any) -> AsyncIterator[bytes]:
+            for event in ():
+                yield event
+
+        fakes[0].events = events  # type: ignore[method-assign]
+        assert b"[DONE]" not in (await c.ask(stream=True)).content
+
+    play_with(scenario, Fake("a"))
+
+
+FAILING_BY_VALUE: dict[str, Callable[[], None]] = {
+    "results_by_id_in_any_case": lambda: results("call_a", "call_A"),
+    "ids_of_object_members": lambda: results("constructor"),
+    "tools_of_object_members": lambda: tool("__proto__"),
+    "pieces_of_utf16": long_text,
+    "halves_of_emoji": lambda: delta(content=EMOJI),
+    "later_calls_anonymous": lambda: call(1),
+    "calls_opened_twice": lambda: call(0),
+    "calls_summed_up": lambda: call(0),
+    "empty_stream_ok": stream_without_an_event,
+}
