@@ -17,21 +17,26 @@ from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import Verdict
 from rollout_conformance.steps.engine.loop_thread import LoopThread
 from rollout_conformance.steps.engine.outcome import Outcome
+from rollout_conformance.steps.engine.printable import printable
 from rollout_conformance.steps.mutant_list import MutantInfo, mutants_of
 from rollout_conformance.steps.profiles import DEFAULT, profile_of
 from rollout_conformance.steps.run_setup import RunOptions, ready
+
+MOST_SHOWN = 160  # characters of what was observed
 
 
 @dataclass(frozen=True, slots=True)
 class MutantRun:
     """What one method found in one mutant: how often each requirement was broken, where its own first showed, and in which dialects each
-    was broken. `undecided` are the cases about its own requirement that could not be judged, with the reasons."""
+    was broken. `first` is the first finding of each. `undecided` are the cases about its own requirement that could not be judged, with the
+    reasons."""
 
     method: str
     broken: Counter[str]
     where: str | None
     dialects: Mapping[str, Set[str]] = field(default_factory=dict)
     undecided: tuple[str, ...] = ()
+    first: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +53,13 @@ def judged(mutant: MutantInfo, method: str, outcomes: Sequence[Outcome], accused
     mutant's own requirement counts as well where a case about it was ended so."""
     broken: Counter[str] = Counter()
     dialects: defaultdict[str, set[str]] = defaultdict(set)
-    where = None
+    where, first = None, dict[str, str]()
     for outcome, common in zip(outcomes, shared_causes.joined(outcomes, accused), strict=True):
         found = _found(common) | (_found(outcome) & {mutant.requirement})
         broken.update(found)
         for name in found:
             dialects[name].add(outcome.case.dialect)
+            first.setdefault(name, _shown(name, outcome))
         if where is None and mutant.requirement in found:
             where = f'"{outcome.case.name}" [{outcome.case.dialect}]'
     undecided = tuple(
@@ -62,7 +68,14 @@ def judged(mutant: MutantInfo, method: str, outcomes: Sequence[Outcome], accused
         if mutant.requirement in one.case.requirements
         and one.judgement.verdict in (Verdict.ERROR, Verdict.INCONCLUSIVE)
     )
-    return MutantRun(method, broken, where, dict(dialects), undecided)
+    return MutantRun(method, broken, where, dict(dialects), undecided, first)
+
+
+def _shown(name: str, outcome: Outcome) -> str:
+    """The case, and what was observed, of the first finding of a requirement."""
+    finding = next((one for one in outcome.judgement.findings if one.requirement == name), None)
+    observed = f": observed {printable(finding.observed)[:MOST_SHOWN]}" if finding else ""
+    return f'"{outcome.case.name}" [{outcome.case.dialect}]{observed}'
 
 
 def _found(outcome: Outcome) -> set[str]:

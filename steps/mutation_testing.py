@@ -46,8 +46,12 @@ class MutantResult:
             if self.killed
             else f"SURVIVED {', '.join(run.method for run in self.runs)}{self._undecided()}"
         )
-        extra = f"   also, undeclared: {', '.join(self.accidents)}" if self.accidents else ""
-        return f"{self.mutant.requirement}  {self.mutant.name:<24} {how}{extra}"
+        return f"{self.mutant.requirement}  {self.mutant.name:<24} {how}{self._undeclared()}"
+
+    def _undeclared(self) -> str:
+        """Each with its first finding, a line each: it is a companion to declare, or a false accusation."""
+        first = {name: text for run in reversed(self.runs) for name, text in run.first.items()}
+        return "".join(f"\n  also, undeclared: {name} in {first.get(name, 'no case')}" for name in self.accidents)
 
     def _undecided(self) -> str:
         reasons = [reason for run in self.runs for reason in run.undecided]

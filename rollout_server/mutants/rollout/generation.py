@@ -351,7 +351,7 @@ MUTANTS = (
     Mutant(
         "one_more_turn",
         breaks="065",
-        also=("113", "033"),
+        also=("113", "033", "084"),
         what="one turn too many",
         patch=around(agent, "run", _one_more),
     ),

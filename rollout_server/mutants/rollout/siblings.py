@@ -75,13 +75,14 @@ MUTANTS = (
     Mutant(
         "siblings_fail",
         breaks="240",
-        also=("064", "084", "089", "090"),
+        also=("064", "084", "089", "090", "091", "112"),
         what="the failure of one rollout ends every other that is running",
         patch=_ends_others(_failed),
     ),
     Mutant(
         "siblings_time_out",
         breaks="240",
+        also=("091",),
         what="a generation that is given up ends every other rollout that is running",
         patch=_ends_others(_timed_out),
     ),
@@ -96,7 +97,7 @@ MUTANTS = (
     Mutant(
         "identical_share",
         breaks="159",
-        also=("130", "131", "048", "050"),
+        also=("130", "131", "048", "050", "112"),
         what="rollouts with identical messages share one generation",
         patch=around(generation, "send", _shared),
     ),

@@ -46,7 +46,8 @@ def call(index: int) -> None:
 def stream_without_an_event() -> None:
     async def scenario(c: Caller, fakes: list[Fake]) -> None:
         async def events(body: Any) -> AsyncIterator[bytes]:
-            for event in ():
+            nothing: tuple[bytes, ...] = ()
+            for event in nothing:
                 yield event
 
         fakes[0].events = events  # type: ignore[method-assign]
