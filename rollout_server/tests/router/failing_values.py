@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from rollout_conformance.rollout_server.tests.router import test_streams as streams
-from rollout_conformance.rollout_server.tests.router.support import Caller, Fake, play_with
+from rollout_conformance.rollout_server.tests.router.backend import Fake
+from rollout_conformance.rollout_server.tests.router.support import Caller, play_with
 
 EMOJI = "\U0001f680"
 
