@@ -19,6 +19,7 @@ from rollout_conformance.steps.engine.findings import (
     judge,
 )
 from rollout_conformance.steps.engine.session import S, Session, State
+from rollout_conformance.steps.engine.trace import Trace
 
 V = TypeVar("V", default=Any)
 
@@ -71,7 +72,7 @@ class Judging(Generic[S, V]):
         for step in case.expectations:
             said = [self._placed(item, step, case) for item in step.what.judge(view, case.requirements[0])]  # type: ignore[union-attr]
             spoke = spoke and bool(said)
-            evidence += said
+            evidence += (_about_time(item, session.trace) for item in said)
         # A demand that could not be decided says nothing, and then nothing is held for it either.
         if spoke and not any(isinstance(item, Finding) for item in evidence):
             evidence += [Satisfied(name) for name in case.requirements if name not in self.profile.by_invariants]
@@ -120,6 +121,14 @@ class Judging(Generic[S, V]):
             else:
                 kept.append(item)
         return [item for item in kept if case.dialect in self.profile.dialects_of(item.requirement)]
+
+
+def _about_time(item: Evidence, trace: Trace) -> Evidence:
+    """What rests on a response of the target that had not arrived when the case ended is shown by the clock alone: the target may be slow."""
+    if not isinstance(item, Finding):
+        return item
+    cited = (trace.exchanges[n] for n in item.exchanges if n < len(trace.exchanges))
+    return replace(item, timing=item.timing or any(one.to_target and one.ended is None for one in cited))
 
 
 def _precedes(item: Evidence, cause: Cause) -> bool:

@@ -39,8 +39,11 @@ class RetryPolicy:
         if self._may_decide_alone(outcome):
             return f"it decided nothing, and the suite was late itself, by {outcome.late_s:.1f} s"
         new = [finding for finding in judgement.findings if self.confirmed[_breach(judgement, finding)] < CONFIRMATIONS]
-        if new and judgement.cause is not None and judgement.cause.beside and not outcome.alone:
+        ended_by_itself = bool(new) and judgement.cause is not None and judgement.cause.beside
+        if ended_by_itself and not outcome.alone:
             return "it failed while other cases were in flight"
+        if ended_by_itself and limit_s is not None and outcome.cpu_wait_s > limit_s * SHARE:
+            return f"it failed while the target waited {outcome.cpu_wait_s:.1f} s for a CPU, with a limit of {limit_s:g} s of its own"
         if judgement.verdict is not Verdict.FAIL or not new:
             return None
         timed = any(finding.timing for finding in new)

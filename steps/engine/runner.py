@@ -174,11 +174,7 @@ class Runner(Generic[S, V]):
                     break
                 outcome = await self._once(case, apart=True)
         why = self.retries.reason_to_retry(outcome, limit_s)
-        return (
-            outcome
-            if why is None or outcome.judgement.verdict is not Verdict.FAIL
-            else retry_alone.unproven(outcome, why)
-        )
+        return outcome if why is None or not outcome.judgement.findings else retry_alone.unproven(outcome, why)
 
     async def played_once(self, case: Case) -> Outcome:
         """The outcome of one play beside whatever else is in flight, whether or not it proves what it says."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -68,6 +69,24 @@ def test_an_outcome_is_doubted_when_time_alone_or_lateness_may_be_why(
     seen: Outcome, limit_s: float | None, why: str | None
 ) -> None:
     assert RetryPolicy().reason_to_retry(seen, limit_s) == why
+
+
+@pytest.mark.parametrize(
+    ("cpu_wait_s", "limit_s", "verdict", "again"),
+    [
+        (0.5, 1.5, Verdict.FAIL, True),
+        (0.5, 1.5, Verdict.PASS, True),  # a warning
+        (0.3, 1.5, Verdict.FAIL, False),
+        (9.0, None, Verdict.FAIL, False),
+    ],
+)
+def test_a_failure_of_a_target_that_waited_for_a_cpu_proves_nothing_where_its_own_limits_are_short(
+    cpu_wait_s: float, limit_s: float | None, verdict: Verdict, again: bool
+) -> None:
+    cause = Cause("the rollout ended in ERROR: timeout exceeded (1.5 s)", BREACH, beside=True)
+    seen = outcome(BREACH, alone=True, cause=cause, cpu_wait_s=cpu_wait_s)
+    seen = replace(seen, judgement=replace(seen.judgement, verdict=verdict))
+    assert (RetryPolicy().reason_to_retry(seen, limit_s) is not None) == again
 
 
 @pytest.mark.parametrize(("late_s", "alone", "again"), [(0.3, False, True), (0.3, True, False), (0.2, False, False)])

@@ -56,6 +56,7 @@ FREEDOMS = {
     "acknowledged_by_status": Freedom(("callback", "routed"), numbered(137)),
     "grades_all_the_same": Freedom(ONLY_ROUTED, numbered(137, 139, 145, 147)),
     "watches_for_drift": Freedom(("sync",), numbered(54, 55, 58), undecided=2),
+    "rejects_slowly": Freedom(("sync",), numbered(28, 31, 32, 42)),
     "other_category": Freedom(ONLY_ROUTED, numbered(83, 88, 90, 119, 124)),
 }
 

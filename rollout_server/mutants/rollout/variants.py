@@ -3,6 +3,7 @@
 Each is served like a mutant, by its name in ROLLOUT_MUTANT, and none is listed among them.
 """
 
+import asyncio
 import copy
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,7 @@ from starlette.responses import Response
 from tokenizers import Tokenizer
 
 from rollout_conformance.rollout_server.common import http_client, request_parsing
+from rollout_conformance.rollout_server.common.errors import RequestError
 from rollout_conformance.rollout_server.common.responses import json_response
 from rollout_conformance.rollout_server.common.settings import SHIPPED_TOKENIZER
 from rollout_conformance.rollout_server.mutants.framework import after, around, put
@@ -25,6 +27,7 @@ from rollout_conformance.rollout_server.rollout import (
     endpoints,
     errors,
     generation,
+    request_reader,
     retry,
     tools,
 )
@@ -132,6 +135,18 @@ async def _grades_all_the_same(original: Any, start: Any, result: Any, app_state
     return bool(await delivery.send(start, sample, app_state))
 
 
+SLOW_S = 1.5  # longer than a case listens on after its last event
+
+
+async def _slowly(original: Any, *arguments: Any) -> Any:
+    """A start request is read by a machine that is busy."""
+    try:
+        return await original(*arguments)
+    except RequestError:
+        await asyncio.sleep(SLOW_S)
+        raise
+
+
 def _watches_for_drift() -> None:
     """A turn whose tokens are not canonical would drift with the next prompt, and ends the rollout."""
     tokenizer = Tokenizer.from_file(str(SHIPPED_TOKENIZER / "tokenizer.json"))
@@ -183,4 +198,5 @@ VARIANTS = {
     "acknowledged_by_status": around(http_client, "read_body", _by_status),
     "grades_all_the_same": around(delivery, "deliver", _grades_all_the_same),
     "watches_for_drift": _watches_for_drift,
+    "rejects_slowly": around(request_reader, "read_start", _slowly),
 }

@@ -88,17 +88,19 @@ async def send_start(
     change: Mapping[str, object] | None = None,
     headers: Headers | None = None,
 ) -> None:
-    """Send a start request and wait for its response; in the sync dialect that comes at the end of the rollout, and is not awaited here."""
+    """Send a start request and wait for its response. In the sync dialect that comes at the end of the rollout, and is awaited here only where
+    the trainer has nothing to generate, so that nothing the case does later can be what the rollout needs."""
     request = _start_request(session, state, change, headers)
     deferred = asyncio.Event()
     sending = session.spawn(_sent(session, state.label, request, retry_when_busy, deferred))
     state.sending.append(sending)
-    if session.context.dialect == "sync":
+    if session.context.dialect == "sync" and state.script.lines:
         await asyncio.sleep(0)
         return
     # A busy server is sent the request again meanwhile; what the case does next may be what frees a slot.
     waiting = asyncio.ensure_future(deferred.wait())
-    await asyncio.wait({sending, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    limit_s = session.patience_s if session.context.dialect == "sync" else None
+    await asyncio.wait({sending, waiting}, return_when=asyncio.FIRST_COMPLETED, timeout=limit_s)
     waiting.cancel()
 
 

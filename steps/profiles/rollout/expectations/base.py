@@ -52,7 +52,9 @@ class RolloutExpectation(CaseExpectation):
 
 def shown_status(response: Answer) -> str:
     """The status of a response, or why there was none."""
-    return f"{response.status}" if response.status is not None else str(response.exchange.fault)
+    if response.status is not None:
+        return f"{response.status}"
+    return response.exchange.fault or "no response before the case ended"
 
 
 def end_of(rollout: Rollout) -> tuple[Any, Any, tuple[int, ...]]:
