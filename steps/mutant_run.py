@@ -26,17 +26,23 @@ MOST_SHOWN = 160  # characters of what was observed
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """The case in which a requirement was first seen broken, and what was observed there."""
+
+    where: str
+    observed: str
+
+
+@dataclass(frozen=True, slots=True)
 class MutantRun:
-    """What one method found in one mutant: how often each requirement was broken, where its own first showed, and in which dialects each
-    was broken. `first` is the first finding of each. `undecided` are the cases about its own requirement that could not be judged, with the
-    reasons."""
+    """What one method found in one mutant: how often each requirement was broken, where it first showed, and in which dialects it was
+    broken. `undecided` are the cases about its own requirement that could not be judged, with the reasons."""
 
     method: str
     broken: Counter[str]
-    where: str | None
+    first: Mapping[str, Shown] = field(default_factory=dict)
     dialects: Mapping[str, Set[str]] = field(default_factory=dict)
     undecided: tuple[str, ...] = ()
-    first: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,29 +59,26 @@ def judged(mutant: MutantInfo, method: str, outcomes: Sequence[Outcome], accused
     mutant's own requirement counts as well where a case about it was ended so."""
     broken: Counter[str] = Counter()
     dialects: defaultdict[str, set[str]] = defaultdict(set)
-    where, first = None, dict[str, str]()
+    first: dict[str, Shown] = {}
     for outcome, common in zip(outcomes, shared_causes.joined(outcomes, accused), strict=True):
         found = _found(common) | (_found(outcome) & {mutant.requirement})
         broken.update(found)
         for name in found:
             dialects[name].add(outcome.case.dialect)
             first.setdefault(name, _shown(name, outcome))
-        if where is None and mutant.requirement in found:
-            where = f'"{outcome.case.name}" [{outcome.case.dialect}]'
     undecided = tuple(
         f'"{one.case.name}" [{one.case.dialect}]: {one.judgement.reason}'
         for one in outcomes
         if mutant.requirement in one.case.requirements
         and one.judgement.verdict in (Verdict.ERROR, Verdict.INCONCLUSIVE)
     )
-    return MutantRun(method, broken, where, dict(dialects), undecided, first)
+    return MutantRun(method, broken, first, dict(dialects), undecided)
 
 
-def _shown(name: str, outcome: Outcome) -> str:
-    """The case, and what was observed, of the first finding of a requirement."""
+def _shown(name: str, outcome: Outcome) -> Shown:
     finding = next((one for one in outcome.judgement.findings if one.requirement == name), None)
-    observed = f": observed {printable(finding.observed)[:MOST_SHOWN]}" if finding else ""
-    return f'"{outcome.case.name}" [{outcome.case.dialect}]{observed}'
+    observed = printable(finding.observed)[:MOST_SHOWN] if finding else ""
+    return Shown(f'"{outcome.case.name}" [{outcome.case.dialect}]', observed)
 
 
 def _found(outcome: Outcome) -> set[str]:

@@ -50,8 +50,11 @@ class MutantResult:
 
     def _undeclared(self) -> str:
         """Each with its first finding, a line each: it is a companion to declare, or a false accusation."""
-        first = {name: text for run in reversed(self.runs) for name, text in run.first.items()}
-        return "".join(f"\n  also, undeclared: {name} in {first.get(name, 'no case')}" for name in self.accidents)
+        first = {name: shown for run in reversed(self.runs) for name, shown in run.first.items()}
+        return "".join(
+            f"\n  also, undeclared: {name} in {first[name].where}: observed {first[name].observed}"
+            for name in self.accidents
+        )
 
     def _undecided(self) -> str:
         reasons = [reason for run in self.runs for reason in run.undecided]
@@ -59,7 +62,7 @@ class MutantResult:
 
     def _told(self, run: MutantRun) -> str:
         times = run.broken[self.mutant.requirement]
-        found = f"{times:>3} x  {run.where}" if times else "  -"
+        found = f"{times:>3} x  {run.first[self.mutant.requirement].where}" if times else "  -"
         return found if len(self.runs) == 1 and run.method == "cases" else f"{run.method} {found}"
 
 

@@ -57,6 +57,7 @@ def test_what_is_not_declared_is_an_accident() -> None:
     kill = mutation_testing.MutantResult(MUTANT, (judged(MUTANT, "cases", [outcome(found("ROLLOUT-095"))]),))
     assert not kill.killed
     assert kill.accidents == ["ROLLOUT-095"]
+    assert "also, undeclared: ROLLOUT-095 in " in kill.line()
 
 
 def about(*names: str) -> Case:

@@ -69,7 +69,7 @@ def test_an_entry_that_names_what_does_not_fit_is_refused(report: BugReport, tol
 def test_an_entry_is_proved_in_every_dialect(
     broken_in: set[str], dialects: tuple[str, ...], verdict: tuple[str, int]
 ) -> None:
-    run = MutantRun("cases", Counter({"ROLLOUT-094": len(broken_in)}), None, {"ROLLOUT-094": broken_in})
+    run = MutantRun("cases", Counter({"ROLLOUT-094": len(broken_in)}), {}, {"ROLLOUT-094": broken_in})
     line, code = report_register.verdict(replace(REPORT, dialects=dialects), MUTANT, run, _entry())
     assert (line.rpartition(": ")[2], code) == verdict
 

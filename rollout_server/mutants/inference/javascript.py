@@ -7,7 +7,11 @@ from rollout_conformance.rollout_server.inference import chat_prompt, rule_based
 from rollout_conformance.rollout_server.inference.wire import ChatRequest
 from rollout_conformance.rollout_server.mutants.framework import Mutant, Patch, around
 from rollout_conformance.rollout_server.mutants.inference.patches import with_changes
-from rollout_conformance.rollout_server.mutants.javascript import OF_EVERY_OBJECT
+from rollout_conformance.rollout_server.mutants.javascript import (
+    OF_EVERY_OBJECT,
+    last_result_of_each_id,
+    results_without_object_members,
+)
 
 
 def _conversation(change: Callable[[Sequence[Any]], Sequence[Any]]) -> Patch:
@@ -17,16 +21,6 @@ def _conversation(change: Callable[[Sequence[Any]], Sequence[Any]]) -> Patch:
         return original(with_changes(request, messages=change(request.messages)))
 
     return around(rule_based_model, "reply_to_question", reply)
-
-
-def _last_of_each_id(messages: Sequence[Any]) -> Sequence[Any]:
-    """Tool messages are kept in a map by their ids in lower case."""
-    last = {str(one.get("tool_call_id")).lower(): one for one in messages if one.get("role") == "tool"}
-    return [one for one in messages if one.get("role") != "tool" or last[str(one.get("tool_call_id")).lower()] is one]
-
-
-def _known_ids(messages: Sequence[Any]) -> Sequence[Any]:
-    return [one for one in messages if one.get("tool_call_id") not in OF_EVERY_OBJECT]
 
 
 def _known_tools(original: Any, request: ChatRequest) -> Any:
@@ -39,13 +33,13 @@ MUTANTS = (
         "results_by_id_in_any_case",
         breaks="043",
         what="of tool messages whose ids differ only in case the policy sees the last",
-        patch=_conversation(_last_of_each_id),
+        patch=_conversation(last_result_of_each_id),
     ),
     Mutant(
         "ids_of_object_members",
         breaks="043",
         what="tool messages with an id that every object of JavaScript has a member for, such as constructor, are dropped",
-        patch=_conversation(_known_ids),
+        patch=_conversation(results_without_object_members),
     ),
     Mutant(
         "tools_of_object_members",

@@ -4,7 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rollout_conformance.rollout_server.mutants.framework import Mutant, Patch, around
-from rollout_conformance.rollout_server.mutants.javascript import OF_EVERY_OBJECT, in_pieces_of_utf16
+from rollout_conformance.rollout_server.mutants.javascript import (
+    OF_EVERY_OBJECT,
+    contents_in_pieces,
+    last_result_of_each_id,
+    results_without_object_members,
+)
 from rollout_conformance.rollout_server.router import failover
 
 
@@ -16,24 +21,6 @@ def _messages(change: Callable[[Sequence[Any]], Sequence[Any]]) -> Patch:
         return bytes(original({**body, "messages": change(messages)} if isinstance(messages, list) else body))
 
     return around(failover, "payload", payload)
-
-
-def _last_of_each_id(messages: Sequence[Any]) -> Sequence[Any]:
-    """Tool messages are kept in a map by their ids in lower case."""
-    last = {str(one.get("tool_call_id")).lower(): one for one in messages if one.get("role") == "tool"}
-    return [one for one in messages if one.get("role") != "tool" or last[str(one.get("tool_call_id")).lower()] is one]
-
-
-def _known_ids(messages: Sequence[Any]) -> Sequence[Any]:
-    """An id that every object has a member for counts as seen, and its tool message as a duplicate."""
-    return [one for one in messages if one.get("tool_call_id") not in OF_EVERY_OBJECT]
-
-
-def _in_pieces(messages: Sequence[Any]) -> Sequence[Any]:
-    return [
-        {**one, "content": in_pieces_of_utf16(one["content"])} if isinstance(one.get("content"), str) else one
-        for one in messages
-    ]
 
 
 def _known_tools(original: Any, body: Mapping[str, Any]) -> bytes:
@@ -54,13 +41,13 @@ MUTANTS = (
         "results_by_id_in_any_case",
         breaks="001",
         what="of tool messages whose ids differ only in case the last is forwarded",
-        patch=_messages(_last_of_each_id),
+        patch=_messages(last_result_of_each_id),
     ),
     Mutant(
         "ids_of_object_members",
         breaks="001",
         what="tool messages with an id that every object of JavaScript has a member for, such as constructor, are dropped",
-        patch=_messages(_known_ids),
+        patch=_messages(results_without_object_members),
     ),
     Mutant(
         "tools_of_object_members",
@@ -72,6 +59,6 @@ MUTANTS = (
         "pieces_of_utf16",
         breaks="001",
         what="texts are copied in pieces of 256 units of UTF-16, and a character between two is lost",
-        patch=_messages(_in_pieces),
+        patch=_messages(contents_in_pieces),
     ),
 )

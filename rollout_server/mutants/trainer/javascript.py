@@ -5,7 +5,7 @@ from typing import Any
 
 from rollout_conformance.rollout_server.mutants.dialects import SYNC
 from rollout_conformance.rollout_server.mutants.framework import Mutant, around
-from rollout_conformance.rollout_server.mutants.javascript import OF_EVERY_OBJECT, in_pieces_of_utf16
+from rollout_conformance.rollout_server.mutants.javascript import OF_EVERY_OBJECT, contents_in_pieces
 from rollout_conformance.rollout_server.trainer import prompt, start_request
 from rollout_conformance.rollout_server.trainer.session import Session
 from rollout_conformance.rollout_server.trainer.session_store import SessionStore
@@ -23,12 +23,7 @@ def _known_tools(original: Any, self: Session, tools: Sequence[Any]) -> None:
 
 
 def _in_pieces(messages: Any) -> Any:
-    if not isinstance(messages, list):
-        return messages
-    return [
-        {**one, "content": in_pieces_of_utf16(one["content"])} if isinstance(one.get("content"), str) else one
-        for one in messages
-    ]
+    return contents_in_pieces(messages) if isinstance(messages, list) else messages
 
 
 def _prompt_in_pieces(original: Any, tokens: Any, past: Any, known: Any, messages: Any, tools: Any) -> Any:

@@ -14,7 +14,6 @@ for part in ("model", "tokenizer"):
             (folder / file.name).symlink_to(file)
 program = str(Path(sys.executable).with_name("transformers"))
 options = ["--host", "127.0.0.1", "--port", port, "--device", "cpu", "--dtype", "float32"]
-os.chdir(
-    folder.parent
-)  # the path is the name of the model, and a server that is started again has to have the same name
+# The path is the name of the model, and a server that is started again has to have the same name.
+os.chdir(folder.parent)
 os.execv(program, [program, "serve", folder.name, *options])  # noqa: S606 - a program of this environment

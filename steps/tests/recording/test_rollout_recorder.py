@@ -263,7 +263,7 @@ def test_a_failure_that_no_generation_explains_is_not_written() -> None:
     wire.start("sync", 200, {"status": "ERROR", "error_message": "the prompt has other tokens", "final_messages": []})
     found = wire.only()
     assert found.why.startswith("rollout 1: it failed although its last generation was answered")
-    assert found.why.endswith("The server said: the prompt has other tokens")
+    assert found.why.endswith("The server reported: the prompt has other tokens")
 
 
 def test_a_secret_that_is_seen_in_one_place_is_masked_in_all() -> None:

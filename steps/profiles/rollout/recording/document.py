@@ -61,7 +61,7 @@ def _explains_a_failure(last: Line) -> bool:
 def _told(rollout: RecordedRollout) -> str:
     result = rollout.result or {}
     message = result.get("error_message") or result.get("err_message")
-    return f" The server said: {printable(message)[:TOLD]}" if isinstance(message, str) and message else ""
+    return f" The server reported: {printable(message)[:TOLD]}" if isinstance(message, str) and message else ""
 
 
 def _unwritten(rollout: RecordedRollout) -> str | None:
