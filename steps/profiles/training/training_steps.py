@@ -11,7 +11,8 @@ from rollout_conformance.steps.profiles.training.of_model import OfModel
 from rollout_conformance.steps.profiles.training.training_data import Number, TrainingData
 from rollout_conformance.steps.profiles.training.wire import Call, Members
 
-ADAM: Mapping[str, Number] = {"beta1": 0.9, "beta2": 0.95, "eps": 1e-8, "weight_decay": 0.0, "grad_clip_norm": 0.0}
+# The eps of the SDK. A larger one shows in the step of a token that the model holds for improbable: its gradient may be below 1e-8.
+ADAM: Mapping[str, Number] = {"beta1": 0.9, "beta2": 0.95, "eps": 1e-12, "weight_decay": 0.0, "grad_clip_norm": 0.0}
 SCALED_EPS = 1.0  # so large that the step of Adam grows with the gradient: its scale shows in the first step
 
 
