@@ -17,6 +17,7 @@ from rollout_conformance.rollout_server.mutants.framework import Patch, after, a
 from rollout_conformance.rollout_server.mutants.training.endpoint_patches import around_handler
 from rollout_conformance.rollout_server.training import (
     app,
+    base_model,
     errors,
     sampling,
     signal_endpoints,
@@ -209,6 +210,13 @@ def _of_the_owner(original: Any, self: Checkpoints, user: str, path: Any) -> Any
     return self.find(user, path)
 
 
+def _peaked(base: BaseModel) -> BaseModel:
+    """Most tokens are improbable, as in a trained model, and the gradients of their weights tiny."""
+    return replace(base, unembedding=base.unembedding * PEAK)
+
+
+PEAK = 5.0
+
 VARIANTS: Mapping[str, Patch] = {
     "training_checkpoints_are_not_sampled": around(tinker_works, "weights_of", _only_of_samplers),
     "publication_is_not_shown": every(
@@ -235,6 +243,7 @@ VARIANTS: Mapping[str, Patch] = {
         around(CommandLog, "find", _forbidden("commands")),
         around(Checkpoints, "find", _forbidden_path),
     ),
+    "most_tokens_are_improbable": after(base_model, "load", _peaked),
     "more_members": after(training_step, "described", _more_members),
     "no_weights_beside_policy": _no_weights_beside_policy,
     "batches_weigh_the_same": around(signal_step, "outcome", _by_batch),
