@@ -20,6 +20,7 @@ from rollout_conformance.steps.scenario import loader
 from rollout_conformance.steps.scenario.gherkin import compile_feature
 
 FOLDERS = ("features", "scenarios")
+ENDED = f"{', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}"
 IDENTIFIER = re.compile(rf"\b({'|'.join(PROFILES)})-\d+\b", re.IGNORECASE)
 
 
@@ -32,7 +33,7 @@ def within(paths: Iterable[Path]) -> list[Path]:
         elif path.suffix in ENDINGS:
             found.append(path)
         else:
-            raise SuiteError(f"{path}: a case file ends in {' or '.join(ENDINGS)}")
+            raise SuiteError(f"{path}: a case file ends in {ENDED}")
     return found
 
 
@@ -47,9 +48,7 @@ def _in_folder(folder: Path) -> list[Path]:
             f"{folder}: none of its {len(others)} feature(s) names a requirement, so they are left to other tools. Tag a scenario with "
             f"what it is about, as @{DEFAULT.upper()}-112, or name the file and its --profile."
         )
-    raise SuiteError(
-        f"{folder}: no case file there; they end in {' or '.join(ENDINGS)}, name requirements in tags or have `cases`"
-    )
+    raise SuiteError(f"{folder}: no case file there; they end in {ENDED}, name requirements in tags or have `cases`")
 
 
 def left_out(paths: Iterable[Path]) -> list[Path]:

@@ -10,7 +10,8 @@ from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.profiles import OURS, PROFILES
 
 FEATURE, SCENARIO = ".feature", ".yaml"
-ENDINGS = (FEATURE, SCENARIO)
+SCENARIOS = (SCENARIO, ".yml")
+ENDINGS = (FEATURE, *SCENARIOS)
 TAG = re.compile(rf"^[ \t]*@(?:.*[\s@])?(?:{'|'.join(PROFILES)})-\d+\b", re.IGNORECASE | re.MULTILINE)
 CASES = re.compile(r"^cases\s*:", re.MULTILINE)
 ABOUT = re.compile(rf"\brequirements[\"']?\s*:[\s\[\"'-]*(?:{'|'.join(PROFILES)})-\d+\b", re.IGNORECASE)
@@ -30,7 +31,7 @@ def files(profile: str, root: Path = ROOT) -> list[Path]:
 
 def is_case_file(file: Path) -> bool:
     """Whether a file says that it has cases: a feature by a tag that names a requirement, a scenario file by its `cases`."""
-    pattern = {FEATURE: TAG, SCENARIO: CASES}.get(file.suffix)
+    pattern = {FEATURE: TAG, **dict.fromkeys(SCENARIOS, CASES)}.get(file.suffix)
     return pattern is not None and pattern.search(_text(file)) is not None
 
 
@@ -40,6 +41,11 @@ def names_requirement(file: Path) -> bool:
     if not is_case_file(file):
         return False
     return file.suffix == FEATURE or ABOUT.search(text := _text(file)) is not None or _is_nearly_about(text)
+
+
+def is_ours(file: Path) -> bool:
+    """Whether a file is a case file of the suite, or its author meant it to be one and misspelled the id of a requirement."""
+    return names_requirement(file) or (file.suffix == FEATURE and any(misspelled(file)))
 
 
 def _is_nearly_about(text: str) -> bool:

@@ -1,13 +1,14 @@
 """Why a reward is zero: the causes in the order of their likelihood, and what a run found of each (contracts/reward_zero.yaml)."""
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from re import Pattern
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from rollout_conformance.steps import catalogues
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import BROKEN, Finding, SuiteError, Verdict
 from rollout_conformance.steps.engine.outcome import Outcome
@@ -32,9 +33,12 @@ class Cause(BaseModel):
     evidence: dict[str, Pattern[str]] = {}
     sources: list[str] = []
 
-    def shown_by(self, finding: Finding) -> bool:
-        """Whether a finding is evidence of this cause."""
+    def shown_by(self, finding: Finding, by_case: Collection[str]) -> bool:
+        """Whether a finding is evidence of this cause. What a case expects accuses the requirement that the case is about, whatever went
+        wrong in it: that is evidence only of what is judged `by_case`."""
         if finding.requirement not in self.requirements or finding.strict_only:
+            return False
+        if finding.at is not None and finding.requirement not in by_case:
             return False
         needed = self.evidence.get(finding.requirement)
         return needed is None or needed.search(f"{finding.expected}\n{finding.observed}") is not None
@@ -91,7 +95,8 @@ def causes(profile: str) -> list[Cause]:
 def diagnoses(profile: str, outcomes: Sequence[Outcome], first: Sequence[str] = ()) -> list[Diagnosis]:
     """The causes with what was found, in the order of their likelihood. Evidence goes before likelihood: what breaks in most rollouts
     comes first, and of that what broke `first` in the cases."""
-    found = [_diagnosis(one, outcomes) for one in causes(profile)]
+    by_case = {name for name, one in catalogues.of(profile).items() if "case" in one.judged_by}
+    found = [_diagnosis(one, outcomes, by_case) for one in causes(profile)]
     place = {name: n for n, name in enumerate(first)}
     return sorted(
         found,
@@ -103,16 +108,16 @@ def diagnoses(profile: str, outcomes: Sequence[Outcome], first: Sequence[str] = 
     )
 
 
-def _diagnosis(cause: Cause, outcomes: Sequence[Outcome]) -> Diagnosis:
-    broken = [one for name in cause.requirements if (one := _breach(cause, name, outcomes))]
+def _diagnosis(cause: Cause, outcomes: Sequence[Outcome], by_case: Collection[str]) -> Diagnosis:
+    broken = [one for name in cause.requirements if (one := _breach(cause, name, outcomes, by_case))]
     names = {one.requirement for one in broken}
     kept = {name for one in outcomes for name, verdict in one.judgement.requirements.items() if verdict == Verdict.PASS}
     return Diagnosis(cause, broken, len(kept & set(cause.requirements) - names))
 
 
-def _breach(cause: Cause, name: str, outcomes: Sequence[Outcome]) -> Breach | None:
+def _breach(cause: Cause, name: str, outcomes: Sequence[Outcome], by_case: Collection[str]) -> Breach | None:
     shown = [(one, finding) for one in outcomes for finding in one.judgement.findings if finding.requirement == name]
-    evidence = [(one, finding) for one, finding in shown if cause.shown_by(finding)]
+    evidence = [(one, finding) for one, finding in shown if cause.shown_by(finding, by_case)]
     if not evidence:
         return None
     judged = sum(one.judgement.requirements.get(name) in DECIDED for one in outcomes)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from rollout_conformance.steps import collector, lint, report_register
+from rollout_conformance.steps import case_files, collector, lint, report_register
 from rollout_conformance.steps.commands import watching
 from rollout_conformance.steps.commands.exit_code import FINDINGS, OK
 from rollout_conformance.steps.commands.left_out import note_left_out
@@ -21,15 +21,22 @@ from rollout_conformance.steps.profiles.base import Profile
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path, exists=True))
 @click.option("--profile", default=None, help="Only this profile; FILES are read as cases of it.")
 @click.option("--card", type=click.Path(path_type=Path), help="Card that declares the variants of FILES.")
+@click.option("--leave-others", is_flag=True, help="Leave FILES alone that name no requirement, as those of a folder.")
 @click.option("--list", "listing", is_flag=True, help="List every case.")
 @watch_option
-def command(files: tuple[Path, ...], profile: str | None, card: Path | None, listing: bool, watch: bool) -> None:
+def command(
+    files: tuple[Path, ...], profile: str | None, card: Path | None, leave_others: bool, listing: bool, watch: bool
+) -> None:
     """Check cases, phrases, catalogues and words without a target.
 
     With FILES and folders, only the cases in them are checked.
     """
     if watch:
         sys.exit(watching.repeat(files or _shipped(), [card]))
+    if leave_others and files:
+        files = tuple(file for file in files if file.is_dir() or case_files.is_ours(file))
+        if not files:
+            sys.exit(OK)
     with collector.paused():
         code = _checked(files, profile, card, listing)
     sys.exit(code)

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import click
 
+from rollout_conformance.steps.case_files import ENDINGS
 from rollout_conformance.steps.commands.exit_code import OK
 
 F = TypeVar("F", bound=Callable[..., None])
@@ -49,14 +50,14 @@ def repeat(paths: Sequence[Path], others: Iterable[Path | None] = ()) -> int:
 class _Kept:
     """Which changes count: of the files themselves, and of case files and contracts in the folders."""
 
-    ENDINGS = (".yaml", ".feature", ".md")
+    WATCHED = (*ENDINGS, ".md")
 
     def __init__(self, files: set[Path], folders: set[Path]) -> None:
         self.files, self.folders = files, folders
 
     def __call__(self, change: object, path: str) -> bool:
         changed = Path(path)
-        within = changed.suffix in self.ENDINGS and any(changed.is_relative_to(folder) for folder in self.folders)
+        within = changed.suffix in self.WATCHED and any(changed.is_relative_to(folder) for folder in self.folders)
         return within or changed in self.files
 
 

@@ -44,7 +44,7 @@ def mutants(table: Table, profile: str) -> Iterator[str]:
 
 def cases(profile: str, files: Iterable[Path]) -> Iterator[tuple[str, str]]:
     """The name of each case and its file: of the files that are named, else of those of the profile."""
-    named = [file for file in files if file.suffix in (".yaml", ".feature") and file.is_file()]
+    named = [file for file in files if file.suffix in (".yaml", ".yml", ".feature") and file.is_file()]
     shipped = (*ROOT.glob(f"features/{profile}/*.feature"), *ROOT.glob(f"scenarios/{profile}/*.yaml"))
     for file in named or sorted(shipped):
         shown = file.relative_to(ROOT).as_posix() if file.is_relative_to(ROOT) else str(file)

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from rollout_conformance.contracts.requirements import Requirement
 from rollout_conformance.steps.engine.failure_report import WORDS, Group, collapse
 from rollout_conformance.steps.engine.outcome import Outcome
+from rollout_conformance.steps.engine.trace import Trace
 
 LAST = 1_000_000  # the place of what no exchange shows: the end of a case
+BEHIND = 0.5  # an exchange, and before the next one
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +59,26 @@ def _grave(groups: Sequence[Group]) -> int:
     return min(list(WORDS).index(group.level) for group in groups)
 
 
-def _places(outcome: Outcome) -> dict[str, int]:
+def _places(outcome: Outcome) -> dict[str, float]:
     """The first exchange that shows each broken requirement of a case."""
-    places: dict[str, int] = {}
+    places: dict[str, float] = {}
     for finding in outcome.judgement.findings:
         if not finding.known:
-            place = min(finding.exchanges, default=LAST)
+            place = min((_place(n, outcome.trace) for n in finding.exchanges), default=LAST)
             places[finding.requirement] = min(place, places.get(finding.requirement, LAST))
     return places
 
 
-def _follows(name: str, other: str, broken: Iterable[Mapping[str, int]]) -> bool:
+def _place(n: int, trace: Trace | None) -> float:
+    """Where an exchange stands in the order of events. What a target returns to a request that blocks until the result comes after all
+    that it sent meanwhile, though the request came first."""
+    exchange = trace.exchanges[n] if trace is not None and n < len(trace.exchanges) else None
+    if trace is None or exchange is None or not exchange.to_target or exchange.ended is None:
+        return n
+    meanwhile = [one.n for one in trace.exchanges[n + 1 :] if one.began < exchange.ended]
+    return max(meanwhile) + BEHIND if meanwhile else n
+
+
+def _follows(name: str, other: str, broken: Iterable[Mapping[str, float]]) -> bool:
     """Whether every case that breaks `name` breaks `other` as well, and no later."""
     return all(other in places and places[other] <= places[name] for places in broken if name in places)

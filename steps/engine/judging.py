@@ -87,7 +87,8 @@ class Judging(Generic[S, V]):
 
     def resting(self, case: Case, view: V, cause: Cause) -> Judgement:
         """What is left to judge of a case that ended otherwise: that end, and what was seen before it."""
-        before = [item for item in self._counted([*self.profile.checked(view)], case) if _precedes(item, cause)]
+        seen = _without_masked(self._counted([*self.profile.checked(view)], case), self.profile.masks_other_findings)
+        before = [item for item in seen if _precedes(item, cause)]
         evidence = self.capped([*([cause.finding] if cause.finding else []), *before], case)
         judgement = judge(evidence, case.requirements, self.profile.levels, self.level)
         verdict = judgement.verdict if judgement.verdict is Verdict.FAIL or cause.finding else Verdict.INCONCLUSIVE

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rollout_conformance.steps.case_files import is_case_file, names_requirement
+from rollout_conformance.steps.case_files import ENDINGS, SCENARIOS, is_case_file, names_requirement
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.profiles import PROFILES
 from rollout_conformance.steps.pytest_plugin import options
@@ -19,7 +19,7 @@ FEATURE, SCENARIO, CONTRACT = "feature", "scenario", "contract"
 def file_and_line(arg: str) -> tuple[str, int] | None:
     """The parts of `x.yaml:6`, the address of a case as findings print it; None for any other argument."""
     file, _, line = arg.rpartition(":")
-    is_address = file.endswith((".feature", ".yaml")) and line.isascii() and line.isdecimal()
+    is_address = file.endswith(ENDINGS) and line.isascii() and line.isdecimal()
     return (file, int(line)) if is_address else None
 
 
@@ -27,11 +27,11 @@ def kind(file: Path, config: pytest.Config) -> str | None:
     """What a file is to the suite; None for one that is not its own."""
     if file.suffix == ".feature":
         return FEATURE if _is_feature(file, config) else None
-    if file.suffix not in (".yaml", ".yml", ".json"):
+    if file.suffix not in (*SCENARIOS, ".json"):
         return None
     if _is_contract(file, config):
         return CONTRACT
-    return SCENARIO if file.suffix == ".yaml" and _is_scenario(file, config) else None
+    return SCENARIO if file.suffix in SCENARIOS and _is_scenario(file, config) else None
 
 
 def is_named(file: Path, config: pytest.Config) -> bool:

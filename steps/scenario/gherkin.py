@@ -17,7 +17,6 @@ from pytest_bdd.gherkin_parser import GherkinDocument
 from pytest_bdd.gherkin_parser import Scenario as GherkinScenario
 from pytest_bdd.parser import Feature, FeatureParser, Scenario, ScenarioTemplate
 from pytest_bdd.parser import Step as GherkinStep
-from pytest_bdd.types import STEP_TYPES
 
 from rollout_conformance.contracts.requirements import Requirement
 from rollout_conformance.steps.engine import text_file as texts
@@ -25,16 +24,18 @@ from rollout_conformance.steps.engine.below_sentence import RowError, example_be
 from rollout_conformance.steps.engine.cases import Action, Case, Live, Step, is_action, is_expectation
 from rollout_conformance.steps.engine.error_collector import ErrorCollector
 from rollout_conformance.steps.engine.findings import Location, SuiteError
-from rollout_conformance.steps.engine.suggestions import near_sentences, similar_names, unknown_name
+from rollout_conformance.steps.engine.suggestions import similar_names, unknown_name
 from rollout_conformance.steps.engine.verb_parsing import plain
 from rollout_conformance.steps.engine.yaml_source import BLOCK
 from rollout_conformance.steps.profiles import PROFILES
 from rollout_conformance.steps.profiles.base import Profile
+from rollout_conformance.steps.scenario import unknown_sentence
 from rollout_conformance.steps.scenario.case_template import IDENTIFIER, CaseTemplate, requirement
 from rollout_conformance.steps.scenario.examples import outline_suffix
-from rollout_conformance.steps.scenario.sentences import look_up, shown
+from rollout_conformance.steps.scenario.sentences import look_up
 
 KEYWORDS = ("Given", "When", "Then", "And", "But", "Examples:", "Background:")
+THEN = "then"
 PREFIX = re.compile(r'for (?P<part>\w+) "(?P<label>[\w-]+)", (?P<rest>.+)')
 
 
@@ -277,8 +278,25 @@ class _Compiler:
         steps: list[Step] = []
         for gherkin in scenario.steps:
             before = tuple(step.what for step in steps if is_action(step.what))
-            steps += self.problems.attempt(lambda g=gherkin, b=before: list(self._steps(g, b))) or ()  # type: ignore[misc]
+            found = self.problems.attempt(lambda g=gherkin, b=before: list(self._steps(g, b))) or ()  # type: ignore[misc]
+            if gherkin.type != THEN and any(is_action(one.what) for one in found):
+                self._not_below_then(gherkin, steps)
+            steps += found
         return steps
+
+    def _not_below_then(self, gherkin: GherkinStep, above: Iterable[Step]) -> None:
+        """What is expected is judged when the scenario has ended: a step below a Then would change what that Then is about."""
+        expected = next((one for one in above if is_expectation(one.what)), None)
+        if expected is not None:
+            at = Location(self.shown, gherkin.line_number, gherkin.indent + 1)
+            self.problems.add(
+                str(
+                    at.problem(
+                        f"{gherkin.keyword} {gherkin.name}: this stands below a Then (line {expected.at.line}), which is judged when the whole "
+                        "scenario has ended. Write every Given and When above the first Then, or make it a scenario of its own"
+                    )
+                )
+            )
 
     def _steps(self, gherkin: GherkinStep, before: tuple[Action, ...]) -> Iterator[Step]:
         at = Location(self.shown, gherkin.line_number, gherkin.indent + 1)
@@ -319,14 +337,7 @@ class _Compiler:
         if found:
             names = " and ".join(context.step_func.__name__ for context, _, _ in found)
             raise at.problem(f"{kind} {text}: two phrases fit, {names}; make one of them narrower")
-        for other in STEP_TYPES:
-            if look_up(other, text, self.profile.name):
-                raise at.problem(
-                    f"no phrase for: {kind} {text}. It begins with {other.capitalize()}, not with {kind.capitalize()}"
-                )
-        lines = "".join(f"\n    near: {kind} {phrase}" for phrase in near_sentences(text, shown(kind, self.profile)))
-        every = f"\n    `rollout-conformance vocabulary --profile {self.profile.name}` has all sentences"
-        raise at.problem(f"no phrase for: {kind} {text}{lines or every}")
+        raise at.problem(unknown_sentence.told(kind, text, self.profile))
 
     def _written_step(self, gherkin: GherkinStep) -> Any:
         """A step as the file has it, with the places of what stands below it; a step of a Background is none."""

@@ -33,6 +33,31 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "wait": ("nothing happens", "pass", "eventually"),
 }
 
+# Words of a step in prose that no sentence has, and those that sentences have for the same.
+SAID: Mapping[str, tuple[str, ...]] = {
+    "abort": ("cancels",),
+    "begin": ("starts",),
+    "begun": ("starts",),
+    "break": ("resets",),
+    "close": ("resets",),
+    "complete": ("completes",),
+    "finish": ("ends",),
+    "finished": ("ends",),
+    "invoke": ("calls",),
+    "launch": ("starts",),
+    "message": ("answers",),
+    "over": ("ends",),
+    "reject": ("rejected",),
+    "replies": ("answers", "returns"),
+    "reply": ("answers", "returns"),
+    "respond": ("answers", "returns"),
+    "retry": ("retries", "retried"),
+    "run": ("starts",),
+    "say": ("answers",),
+    "stop": ("stopped",),
+    "use": ("calls",),
+}
+
 
 def meant_by(word: str) -> Iterable[frozenset[str]]:
     """What an entry may have for this word: each is a set of words of which it has all."""

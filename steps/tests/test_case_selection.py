@@ -16,6 +16,7 @@ ROW, RETRY = (
     case('Kept: floats[floats-{"a": 5.0}]'),
     case("503 once is retried", "scenarios/rollout/retry.yaml", "ROLLOUT-084"),
 )
+ARGUMENTS = (case("Tool arguments are kept byte for byte: floats"), case("escapes in tool arguments are kept"))
 ALL = [FIVE, MORE, ROW, RETRY]
 
 
@@ -54,3 +55,10 @@ def test_a_pattern_that_means_nothing_is_refused_with_what_is_near() -> None:
 def test_or_with_how_to_list_them() -> None:
     with pytest.raises(SuiteError, match=r"requirements\. `rollout-conformance lint --list` lists them all"):
         chosen(ALL, ("zzz",))
+
+
+def test_of_names_that_have_as_many_of_the_words_the_one_that_begins_with_them_is_nearest() -> None:
+    with pytest.raises(SuiteError) as error:
+        chosen(ARGUMENTS, ("Tool argumnts are kept",))
+    near = [line.strip() for line in str(error.value).splitlines()[1:3]]
+    assert near == [f'"{one.name}"' for one in ARGUMENTS]

@@ -14,6 +14,7 @@ from rollout_conformance.steps.run_setup import RunOptions, ready
 DEFECTS = [
     ("http_500", "sync", (88, 90, 119, 123), {"ROLLOUT-125"}),
     ("never_retries", "callback", (84, 85, 87), {"ROLLOUT-084"}),
+    ("tail_only", "sync", (93, 94, 104), {"ROLLOUT-047", "ROLLOUT-048", "ROLLOUT-231"}),
     ("posts_twice", "callback", (136, 148, 151, 152, 154), {"ROLLOUT-140"}),
 ]
 

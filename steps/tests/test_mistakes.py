@@ -113,6 +113,28 @@ def test_what_is_harmless_is_taken(told: Told, text: str) -> None:
         ("the trainer starts the rollout", "the rollout ends", "7:5", "waits for the rollout before it is started"),
         ("Given the policy calls", "Gievn the policy calls", "6:1", "is a keyword misspelt there?"),
         ("    When the trainer starts the rollout\n    And the rollout ends\n", "", "4:3", "Write a When"),
+        ("reason stop", 'reason "stop"', "9:5", "Write it as: the rollout completes with finish reason stop"),
+        ("reason stop", "reason \u2018stop\u2019", "9:5", "Write it as: the rollout completes with finish reason stop"),
+        ("And the rollout ends", "And The rollout  ends.", "8:5", "Write it as: the rollout ends"),
+        ('answers "Done."', "answers \u201cDone.\u201d", "6:5", 'Write it as: the policy answers "Done."'),
+        (
+            "the rollout completes",
+            'the tool result is "8"\n    And the rollout completes',
+            "9:5",
+            "write the number, 8",
+        ),
+        (
+            "And the rollout ends",
+            "When the trainer starts the rollout\n    And the rollout ends",
+            "8:5",
+            "the rollout is started twice",
+        ),
+        (
+            "reason stop",
+            "reason stop\n    When the trainer resends the start request",
+            "10:5",
+            "this stands below a Then (line 9), which is judged when the whole scenario has ended",
+        ),
     ],
 )
 def test_a_slip_in_prose_is_told(told: Told, seen: str, wrong: str, where: str, says: str) -> None:
@@ -317,6 +339,37 @@ def test_mistakes_in_members_and_in_verbs_are_told_at_once(told: Told) -> None:
         "cases.0.trainer.1.texts: unknown key ",
         "cases.0.expect.0: unknown expectation ",
     ]
+
+
+@pytest.mark.parametrize(
+    ("written", "near"),
+    [
+        ('the assistant says "Done."', 'given the policy answers "<text>"'),
+        ('the policy replies with "Done."', 'given the policy answers "<text>"'),
+        ("the trainer responds 503", "given the trainer returns <status>"),
+    ],
+)
+def test_other_words_for_the_same_lead_to_the_sentence(told: Told, written: str, near: str) -> None:
+    lines = told("feature", FEATURE.replace('the policy answers "Done."', written))
+    assert f"near: {near}" in [line.strip() for line in lines[:3]]
+
+
+def test_two_rollouts_of_one_case_may_have_a_name_each(told: Told) -> None:
+    text = CASE.replace("  expect: [{completed: stop}, {generation_requests: 2}]\n", "")
+    steps = "  steps: [{start: a}, {start: b}, wait_for_end]\n  expect: [{completed: stop}]\n"
+    trainer = text.replace(
+        "  trainer: [{call: any}, {text: Done.}]",
+        "  rollouts: {a: {trainer: [{text: A.}]}, b: {trainer: [{text: B.}]}}",
+    )
+    assert told("yaml", trainer + steps) == []
+
+
+def test_yaml_may_end_in_yml(tmp_path: Path) -> None:
+    file = tmp_path / "a.yml"
+    file.write_text(CASE, encoding="utf-8")
+    for path in (file, tmp_path):
+        found = lint.of_files([path], None, None)
+        assert (found.problems, len(found.cases["rollout"])) == ([], 4)
 
 
 def test_a_file_in_another_encoding_in_a_folder_is_told(tmp_path: Path) -> None:

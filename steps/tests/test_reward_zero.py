@@ -1,6 +1,7 @@
 """`doctor` and the list of trainers: their data names what exists, and their words follow from verdicts."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -116,6 +117,15 @@ def test_a_breach_with_another_effect_is_no_cause(requirement: str, expected: st
 def test_the_evidence_tells_which_cause_it_is(requirement: str, expected: str, observed: str, cause: str) -> None:
     [named] = causes_of(found(played("a", Finding(requirement, expected, observed))))
     assert named.startswith(cause)
+
+
+def test_what_a_case_expects_is_no_evidence_of_what_invariants_judge() -> None:
+    """A case about histories that ends too early shows nothing of histories, though its expectation accuses ROLLOUT-048."""
+    asked = Finding("ROLLOUT-048", "6 generation request(s)", "2", at=Location("a.yaml", 1))
+    assert causes_of(found(played("a", asked))) == []
+    assert causes_of(found(played("a", replace(asked, at=None)))) == [ROLLOUT[7].cause]
+    limit = Finding("ROLLOUT-033", "10 generation request(s)", "2", at=Location("a.yaml", 1))
+    assert causes_of(found(played("a", limit))) == ["The rollout ends before the task does."]
 
 
 def test_a_sound_seam_is_said_to_be_sound_with_what_is_open() -> None:

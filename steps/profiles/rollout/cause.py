@@ -228,7 +228,8 @@ def _failed(accused: str, rollout: Rollout) -> Cause:
     assert result is not None
     observed = f"the rollout ended in ERROR: {show(result.fields.get('error_message'))}"
     before = [chat.n for chat in rollout.chats]
-    expected, since = "COMPLETED: no generation call failed, and no limit was reached", max([*before, result.n])
+    expected = "COMPLETED: no generation call failed, and no limit was reached"
+    since = max([*(n + 1 for n in before), result.n])  # a sync result is the response to the first request
     failed = _failed_call(rollout)
     if failed is None and accused == ENDS_BY_ITSELF and outlived_lease(rollout):
         accused = LEASE_ENDED

@@ -51,6 +51,7 @@ def mistakes(steps: Sequence[Step]) -> Iterator[Mistake]:
         return
     yield from _order(steps)
     yield from _unplayed(steps)
+    yield from _started_twice(steps)
     yield from _unstarted(steps)
     yield from _holds(steps)
     yield from _reasons(steps)
@@ -79,6 +80,23 @@ def _unplayed(steps: Sequence[Step]) -> Iterator[Mistake]:
     for n, step in enumerate(steps):
         if isinstance(step.what, PREPARING) and step.what.rollout not in _labels(steps[n:]):
             yield step.at, f"no start of {_called(step.what.rollout)} comes after this, so it would have no effect"
+
+
+def _started_twice(steps: Sequence[Step]) -> Iterator[Mistake]:
+    """A rollout that is started twice would be two under one name: the messages of the first would be found in the other (ROLLOUT-159)."""
+    started: set[str] = set()
+    for step in steps:
+        if not isinstance(step.what, Start):
+            continue
+        label = step.what.rollout
+        if label in started:
+            ways = 'two names, as `for rollout "a", the trainer starts the rollout` (YAML: `start: a`)'
+            again = "`the trainer resends the start request` (YAML: `resend_start`)"
+            yield (
+                step.at,
+                f"{_called(label)} is started twice. Give two rollouts {ways}; to send a start request again, write {again}",
+            )
+        started.add(label)
 
 
 def _unstarted(steps: Sequence[Step]) -> Iterator[Mistake]:

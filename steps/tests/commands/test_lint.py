@@ -71,3 +71,25 @@ def test_a_folder_with_nothing_but_features_of_other_tools_is_refused(tmp_path: 
     result = CliRunner().invoke(cli, ["lint", str(tmp_path)])
     assert result.exit_code == FINDINGS
     assert "none of its 1 feature(s) names a requirement" in result.output
+
+
+def test_files_of_other_tools_are_left_alone_where_a_hook_names_them(tmp_path: Path) -> None:
+    """pre-commit names every file that was changed, also those of behave and of Helm."""
+    texts = {
+        "behave.feature": TAGGED.replace("@ROLLOUT-112 ", ""),
+        "chart.yaml": "cases: {{ .Values.cases }}\n",
+        "other.yml": "foo: 1\n",
+    }
+    others = [tmp_path / name for name in texts]
+    for file in others:
+        file.write_text(texts[file.name], encoding="utf-8")
+    result = CliRunner().invoke(cli, ["lint", "--leave-others", *map(str, others)])
+    assert (result.exit_code, result.output) == (OK, "")
+    own, near = tmp_path / "own.feature", tmp_path / "near.feature"
+    own.write_text(TAGGED, encoding="utf-8")
+    near.write_text(TAGGED.replace("@ROLLOUT-112", "@ROLOUT-112"), encoding="utf-8")
+    result = CliRunner().invoke(cli, ["lint", "--leave-others", *map(str, [*others, own, near])])
+    assert result.exit_code == FINDINGS
+    assert f"{own}:5:5: no phrase for" in result.output
+    assert f"{near}:" in result.output
+    assert "other.yml" not in result.output

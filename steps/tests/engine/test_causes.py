@@ -7,6 +7,7 @@ from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.causes import Cause, causes
 from rollout_conformance.steps.engine.findings import Finding, Judgement, Location, Verdict
 from rollout_conformance.steps.engine.outcome import Outcome
+from rollout_conformance.steps.engine.trace import Request, Trace
 from rollout_conformance.steps.profiles import profile_of
 
 CATALOGUE: dict[str, Requirement] = dict(profile_of("rollout").catalogue)
@@ -28,6 +29,17 @@ def shown(found: list[Cause]) -> list[tuple[str, int, int, str | None]]:
 def test_what_breaks_first_is_on_top_and_what_follows_is_named() -> None:
     outcomes = [outcome("1", (A, (4,)), (B, (2,))), outcome("2", (B, (2, 3)), (A, ())), outcome("3", (B, (0,)))]
     assert shown(causes(outcomes, CATALOGUE)) == [(B, 3, 3, None), (A, 2, 0, B)]
+
+
+def test_a_response_comes_after_all_that_was_sent_before_it() -> None:
+    """The result of a sync rollout is the response to the first request: what a generation request shows was earlier."""
+    trace = Trace()
+    for to_target in (True, False, False):
+        trace.open(Request("POST", "/x", (), b""), to_target=to_target)
+    for n in (1, 2, 0):
+        trace.close(n)
+    late = replace(outcome("1", (A, (0,)), (B, (1, 2))), trace=trace)
+    assert shown(causes([late], CATALOGUE)) == [(B, 1, 1, None), (A, 1, 0, B)]
 
 
 def test_what_breaks_alone_once_follows_from_nothing() -> None:

@@ -70,15 +70,37 @@ def test_the_action_judges_draws_and_fails_with_the_code_of_the_run(tmp_path: Pa
     assert {word for word in run if word.startswith("--")} <= options_of("run")
 
 
+def test_the_action_leaves_the_python_of_the_job_alone(tmp_path: Path) -> None:
+    """A target `cmd:python server.py`, and `pytest` in a later step, run in the environment of the project: of ours only the command is found."""
+    python = tmp_path / "python"
+    python.write_text(
+        '#!/bin/sh\nmkdir -p "$3/bin" && for name in python pip pytest rollout-conformance; do\n'
+        'printf "#!/bin/sh\\n" > "$3/bin/$name"; chmod +x "$3/bin/$name"; done\n'
+    )
+    python.chmod(0o755)
+    steps = read(ACTION)["runs"]["steps"]
+    setup = next(one for one in steps if "setup-python" in one.get("uses", ""))
+    assert setup["with"]["update-environment"] is False
+    step = next(one for one in steps if "SUITE" in one.get("env", {}))
+    assert step["env"]["PYTHON"] == f"${{{{ steps.{setup['id']}.outputs.python-path }}}}"
+    given = {"RUNNER_TEMP": str(tmp_path), "GITHUB_PATH": str(tmp_path / "path"), "SUITE": "/s", "PYTHON": str(python)}
+    bash = [shutil.which("bash") or "bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
+    subprocess.run(bash, env={**given, "PATH": os.environ["PATH"]}, check=True, timeout=60)  # noqa: S603
+    (added,) = (tmp_path / "path").read_text().splitlines()
+    assert os.listdir(added) == ["rollout-conformance"]
+    assert os.access(Path(added) / "rollout-conformance", os.X_OK)
+
+
 def test_no_input_of_the_action_is_pasted_into_a_script() -> None:
     assert all("${{" not in step.get("run", "") for step in read(ACTION)["runs"]["steps"])
 
 
 def test_the_hook_checks_the_shipped_cases() -> None:
     (hook,) = read(ROOT / ".pre-commit-hooks.yaml")
-    program, command = hook["entry"].split()
+    program, command, *options = hook["entry"].split()
     assert program == "rollout-conformance"
     assert command in COMMANDS
+    assert set(options) <= options_of(command)
     shipped = [*(ROOT / "features").rglob("*.feature"), *(ROOT / "scenarios" / "rollout").rglob("*.yaml")]
     unseen = [file for file in shipped if not re.search(hook["files"], file.relative_to(ROOT).as_posix())]
     assert unseen == []

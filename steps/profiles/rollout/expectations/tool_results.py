@@ -1,6 +1,7 @@
 """What may be demanded of tool results: the messages with role `tool` in the generation requests."""
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
@@ -23,6 +24,7 @@ from rollout_conformance.steps.profiles.rollout.invariants.tools import (
 from rollout_conformance.steps.profiles.rollout.view import CaseView, Rollout
 
 ERROR, HUGE = "error", "huge"
+NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 COUNT, ORDER = "ROLLOUT-093", "ROLLOUT-095"
 OF_EACH_RESULT = ("ROLLOUT-095", "ROLLOUT-102", "ROLLOUT-104", "ROLLOUT-107")  # about results that all have to be there
 SCHEMA = {"type": "array", "items": {"type": ["number", "string", "boolean", "null", "array"]}}
@@ -30,7 +32,16 @@ SCHEMA = {"type": "array", "items": {"type": ["number", "string", "boolean", "nu
 
 def _values(written: Any) -> tuple[Any, ...]:
     """A list in the list holds the values of which each is right."""
+    for one in written:
+        for value in one if isinstance(one, list) else (one,):
+            _is_no_number_in_quotes(value)
     return tuple(tuple(one) if isinstance(one, list) else one for one in written)
+
+
+def _is_no_number_in_quotes(value: object) -> None:
+    """Raises `ValueError`: as a text, "8" is in 18 as well, and "8.0" is not in 8."""
+    if isinstance(value, str) and NUMBER.fullmatch(value):
+        raise ValueError(f'"{value}" in quotes is a text, which 1{value} has in it as well; write the number, {value}')
 
 
 @verb("tool_results", short="values", example=("8", "[sun, snow]", "[3, 8, error]", "[[error, 8]]"))

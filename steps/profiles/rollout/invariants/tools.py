@@ -37,10 +37,15 @@ def named(calls: Sequence[object]) -> bool:
 
 
 def following(rollout: Rollout, turn: Chat) -> list[JSON] | None:
-    """The messages that the server put behind an assistant message; None when it showed none."""
+    """The messages that the server put behind an assistant message; None when it showed none, or dropped messages before it (ROLLOUT-047,
+    048), so that they stand elsewhere."""
     after = rollout.after(turn)
     if after is not None:
-        return after.messages[len(turn.messages) + 1 :]
+        known = len(turn.messages)
+        is_moved = len(after.messages) <= known or (
+            mapping(after.messages[known]).get("role") != "assistant" and after.messages[:known] != turn.messages
+        )
+        return None if is_moved else after.messages[known + 1 :]
     final = rollout.result.fields.get("final_messages") if rollout.result else None
     if rollout.is_completed() and isinstance(final, list) and len(final) > len(turn.messages) + 1:
         return final[len(turn.messages) + 1 :]
