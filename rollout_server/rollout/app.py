@@ -18,6 +18,8 @@ from rollout_conformance.rollout_server.common import errors, http_client, logs,
 from rollout_conformance.rollout_server.common.garbage_collection import collect_rarely
 from rollout_conformance.rollout_server.common.responses import json_response
 from rollout_conformance.rollout_server.common.settings import SHIPPED_TOKENIZER, SettingsError
+from rollout_conformance.rollout_server.common.workers.group import Group
+from rollout_conformance.rollout_server.common.workers.in_group import ASKED
 from rollout_conformance.rollout_server.rollout import endpoints, tokenizer_cache, trainer_client
 from rollout_conformance.rollout_server.rollout.app_state import AppState
 from rollout_conformance.rollout_server.rollout.metrics import Metrics
@@ -42,12 +44,18 @@ PATHS = frozenset(route.path for route in ROUTES)
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
-def create_app(*, settings: Settings | None = None, transport: httpx.AsyncBaseTransport | None = None) -> Starlette:
-    """The server. Settings default to the environment; `transport` carries what is sent to trainers."""
+def create_app(
+    *,
+    settings: Settings | None = None,
+    transport: httpx.AsyncBaseTransport | None = None,
+    group: Group | None = None,
+) -> Starlette:
+    """The server. Settings default to the environment; `transport` carries what is sent to trainers; `group` are the processes
+    that it is one of."""
     settings = settings or load()
     logs.quiet_libraries()
     carrier = transport or http_client.transport()
-    service = Service(create_state(settings, carrier), load_agent(settings))
+    service = Service(create_state(settings, carrier), load_agent(settings), group)
     add_gauges(service)
     app = Starlette(
         routes=ROUTES,
@@ -134,7 +142,7 @@ class CountResponses:
         self.metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != "http" or scope.get(ASKED):
             await self.app(scope, receive, send)
             return
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar, cast
 
 from starlette.endpoints import HTTPEndpoint
@@ -57,7 +58,9 @@ class Rollout(HTTPEndpoint):
 
     async def post(self, request: Request) -> Response:
         service = service_of(request)
-        start = await request_reader.read_start(request, service.app_state.settings, from_any)
+        start = await request_reader.read_start(
+            request, service.app_state.settings, partial(from_any, new_id=service.new_id)
+        )
         if start.dialect == "leased":
             return json_response(or_rejection(lambda: service.accept_leased(start)), 202)
         if start.routes is not None:
@@ -68,10 +71,10 @@ class Rollout(HTTPEndpoint):
         return json_response(results.body(run.result()))
 
 
-def from_any(body: Any) -> start_request.StartRequest:
+def from_any(body: Any, new_id: Callable[[], str]) -> start_request.StartRequest:
     if leased_dialect.is_leased(body):
         return leased_dialect.from_leased(body)
-    return routed_dialect.from_routed(body) if routed_dialect.is_routed(body) else start_request.from_sync(body)
+    return routed_dialect.from_routed(body, new_id) if routed_dialect.is_routed(body) else start_request.from_sync(body)
 
 
 class RolloutStatus(HTTPEndpoint):

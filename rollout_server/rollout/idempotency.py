@@ -8,10 +8,12 @@ and in a limited number.
 import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from rollout_conformance.rollout_server.common import json_text
 from rollout_conformance.rollout_server.rollout.start_request import StartRequest
+
+USED_KEY = "This idempotency key was used for another rollout."
 
 
 class ConflictError(Exception):
@@ -27,8 +29,16 @@ class Record:
     finished: float | None = None
 
 
+class Claims(Protocol):
+    """The idempotency keys of all processes, where a server is several: a key that another process knows is found here."""
+
+    def claim(self, key: bytes, rollout_id: str) -> bool: ...
+    def release(self, key: bytes, rollout_id: str) -> None: ...
+
+
 class IdempotencyStore:
-    def __init__(self, ttl_s: float, max_records: int) -> None:
+    def __init__(self, ttl_s: float, max_records: int, claims: Claims | None = None) -> None:
+        self._claims = claims
         self._ttl_s = ttl_s
         self._max_records = max_records
         self._by_id: dict[str, Record] = {}
@@ -45,7 +55,20 @@ class IdempotencyStore:
         record = self.with_id(start)
         if record is not None:
             reject_other_payload(start, record)
+        else:
+            self._claim(start)
         return record
+
+    def _claim(self, start: StartRequest) -> None:
+        """Raises `ConflictError` where another process has used the key. A start that is then rejected calls `release`."""
+        key = key_digest(start)
+        if self._claims and key and not self._claims.claim(key, start.rollout_id):
+            raise ConflictError(USED_KEY)
+
+    def release(self, start: StartRequest) -> None:
+        key = key_digest(start)
+        if self._claims and key:
+            self._claims.release(key, start.rollout_id)
 
     def with_id(self, start: StartRequest) -> Record | None:
         return self._by_id.get(start.rollout_id)
@@ -73,6 +96,8 @@ class IdempotencyStore:
             del self._by_id[rollout_id]
             if record.key:
                 del self._by_key[record.key]
+                if self._claims:
+                    self._claims.release(record.key, rollout_id)
 
     def _oldest_is_due(self, now: float) -> bool:
         oldest = next(iter(self._finished.values()))
@@ -82,7 +107,7 @@ class IdempotencyStore:
 
 def reject_used_key(start: StartRequest, record: Record | None) -> None:
     if record is not None and record.rollout_id != start.rollout_id:
-        raise ConflictError("This idempotency key was used for another rollout.")
+        raise ConflictError(USED_KEY)
 
 
 def reject_other_payload(start: StartRequest, record: Record) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from rollout_conformance.contracts.rollout.wire_routed import CancelRequest, Disposition
 from rollout_conformance.rollout_server.common import logs
+from rollout_conformance.rollout_server.common.workers.group import Group
 from rollout_conformance.rollout_server.rollout import (
     concurrency,
     delivery,
@@ -20,10 +21,11 @@ from rollout_conformance.rollout_server.rollout import (
 )
 from rollout_conformance.rollout_server.rollout.app_state import AppState
 from rollout_conformance.rollout_server.rollout.errors import RolloutError
-from rollout_conformance.rollout_server.rollout.idempotency import ConflictError, IdempotencyStore
+from rollout_conformance.rollout_server.rollout.idempotency import Claims, ConflictError, IdempotencyStore
 from rollout_conformance.rollout_server.rollout.lease_store import Lease, LeaseStore
 from rollout_conformance.rollout_server.rollout.results import Result
 from rollout_conformance.rollout_server.rollout.rollout_state import RolloutState
+from rollout_conformance.rollout_server.rollout.settings import Settings
 from rollout_conformance.rollout_server.rollout.start_request import StartRequest
 from rollout_conformance.rollout_server.rollout.status_store import Status, StatusStore
 from rollout_conformance.rollout_server.rollout.tools import Toolbox
@@ -34,11 +36,12 @@ class ShuttingDownError(Exception):
 
 
 class Service:
-    def __init__(self, app_state: AppState, agent: ModuleType) -> None:
+    def __init__(self, app_state: AppState, agent: ModuleType, group: Group | None = None) -> None:
         self.app_state = app_state
         self.agent = agent
-        self.slots = concurrency.Slots(app_state.settings.max_concurrent, app_state.settings.max_queued)
-        self.idempotency = IdempotencyStore(app_state.settings.record_ttl_s, app_state.settings.max_records)
+        self.group = group
+        self.slots, claims = slots_and_claims(app_state.settings, group)
+        self.idempotency = IdempotencyStore(app_state.settings.record_ttl_s, app_state.settings.max_records, claims)
         self.runs: set[asyncio.Task[Result]] = set()
         self.reports: set[asyncio.Task[None]] = set()
         self.statuses = StatusStore(app_state.settings.max_records)
@@ -50,6 +53,13 @@ class Service:
         self.expired: set[str] = set()
         self.stopping = False
         self._stopped: asyncio.Task[None] | None = None
+
+    def new_id(self) -> str:
+        """The id of a rollout that was started without one. Where the server is several processes it is one of this process."""
+        while True:
+            name = routed_dialect.random_id()
+            if self.group is None or self.group.is_own(name):
+                return name
 
     @property
     def active(self) -> int:
@@ -79,7 +89,11 @@ class Service:
         known = self.idempotency.find(start, time.monotonic())
         if known is not None:
             return known.reply
-        run = self.launch(start)
+        try:
+            run = self.launch(start)
+        except Exception:
+            self.idempotency.release(start)
+            raise
         if start.routes is not None:
             self.by_id[start.rollout_id] = run
             run.add_done_callback(lambda _: self.by_id.pop(start.rollout_id, None))
@@ -266,6 +280,15 @@ class Service:
 
     def tasks(self) -> set["asyncio.Task[Any]"]:
         return {*self.runs, *self.reports}
+
+
+def slots_and_claims(settings: Settings, group: Group | None) -> tuple[concurrency.Slots, Claims | None]:
+    """The limits and the idempotency keys of this process, or those of all processes of the group."""
+    if group is None:
+        return concurrency.Slots(settings.max_concurrent, settings.max_queued), None
+    from rollout_conformance.rollout_server.rollout import shared  # not on systems without processes that fork
+
+    return shared.slots_and_claims(settings, group)
 
 
 def fail(state: RolloutState, error: RolloutError) -> Result:

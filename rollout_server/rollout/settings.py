@@ -18,6 +18,7 @@ class Settings(ServerSettings):
     server_host: str = "127.0.0.1"
     server_port: Port = 9000
     server_key: SecretStr | None = None
+    workers: Count = 1  # processes that serve the port together
     log_level: LogLevel = "info"
 
     agent: str = "rollout_conformance.rollout_server.rollout.agent"

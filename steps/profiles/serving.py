@@ -3,11 +3,14 @@
 import os
 import socket
 import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import click
 
 from rollout_conformance.steps.engine.findings import SuiteError
 
+F = TypeVar("F", bound=Callable[..., Any])
 SERVER = "rollout_conformance.rollout_server"
 
 
@@ -31,6 +34,17 @@ def server_command(
         become(f"{SERVER}.{module}", "--host", host, "--port", str(port))
 
     return command
+
+
+def workers_option(variable: str) -> Callable[[F], F]:
+    return click.option(
+        "--workers",
+        envvar=variable,
+        type=click.IntRange(1, 64),
+        default=1,
+        show_default=True,
+        help="Processes that serve the port together.",
+    )
 
 
 def require_free(host: str, port: int, variable: str) -> None:
