@@ -36,6 +36,9 @@ class Server:
     port: str = "port"
     shutdown_s: Callable[[Any], float | None] = lambda settings: 5
     in_group: Callable[[Any, Group], ASGIApp] | None = None  # the application of one of several processes
+    check_group: Callable[[Any], None] = lambda settings: (
+        None
+    )  # raises `SettingsError` for settings that cannot be shared
 
 
 def run(server: Server) -> int:
@@ -73,9 +76,9 @@ def _run_group(server: Server, settings: Any, workers: int) -> int:
 
     in_group = server.in_group
     assert in_group is not None
+    server.check_group(settings)
 
     def serve(folder: Path) -> supervisor.Serve:
-        in_group(settings, Group(folder, workers, 0))  # raises `SettingsError` here, and not in each process
         collect_rarely()
 
         def in_process(group: Group, sockets: list[socket.socket]) -> None:

@@ -75,6 +75,7 @@ async def lifespan(service: Service, own_transport: httpx.AsyncBaseTransport | N
             yield
     finally:
         await service.stop()
+        service.slots.close()
         if own_transport is not None:
             await own_transport.aclose()
 

@@ -29,6 +29,9 @@ class Slots:
     def leave(self) -> None:
         self.admitted -= 1
 
+    def close(self) -> None:
+        """At the end of the process."""
+
     def is_full(self) -> bool:
         return self.admitted >= self.capacity
 

@@ -43,6 +43,9 @@ class SharedSlots(Slots):
             self._count(-1)
         self.admitted -= 1
 
+    def close(self) -> None:
+        self._state.close()
+
     def is_full(self) -> bool:
         return int(self._state.one("SELECT coalesce(sum(rollouts), 0) FROM admitted")) >= self.capacity
 

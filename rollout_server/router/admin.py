@@ -28,7 +28,9 @@ class KeyRequest(Limits):
 class Backends(HTTPEndpoint):
     async def get(self, request: Request) -> Response:
         await authorize(request)
-        return listing([backend.describe() for backend in state_of(request).pool.backends])
+        pool = state_of(request).pool
+        pool.refresh()
+        return listing([backend.describe() for backend in pool.backends])
 
 
 class Degrade(HTTPEndpoint):
@@ -90,7 +92,7 @@ class Planner(HTTPEndpoint):
         await authorize(request)
         app_state = state_of(request)
         return json_response(
-            planner.plan(app_state.running, len(app_state.pool.usable()), app_state.settings.backend_capacity)
+            planner.plan(app_state.load, len(app_state.pool.usable()), app_state.settings.backend_capacity)
         )
 
 

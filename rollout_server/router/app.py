@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from rollout_conformance.rollout_server.common import logs, shutdown
 from rollout_conformance.rollout_server.common.errors import ApiError, handler, handlers
+from rollout_conformance.rollout_server.common.workers.group import Group
 from rollout_conformance.rollout_server.router import admin, endpoints, errors, health
 from rollout_conformance.rollout_server.router.app_state import AppState, create_state
 from rollout_conformance.rollout_server.router.response_headers import CommonHeaders
@@ -39,11 +40,11 @@ ROUTES = [
 ]
 
 
-def create_app(*, settings: Settings | None = None) -> Starlette:
-    """The router. Settings default to the environment."""
+def create_app(*, settings: Settings | None = None, group: Group | None = None) -> Starlette:
+    """The router. Settings default to the environment; `group` are the processes that it is one of."""
     settings = settings or load()
     logs.quiet_libraries()
-    app_state = create_state(settings)
+    app_state = shared_state(settings, group) if group is not None else create_state(settings)
     add_gauges(app_state)
     app = Starlette(
         routes=ROUTES,
@@ -53,6 +54,12 @@ def create_app(*, settings: Settings | None = None) -> Starlette:
     app.state.app_state = app_state
     app.add_middleware(CommonHeaders, app_state=app_state, paths=frozenset(route.path for route in ROUTES))
     return app
+
+
+def shared_state(settings: Settings, group: Group) -> AppState:
+    from rollout_conformance.rollout_server.router import shared  # not on systems without processes that fork
+
+    return shared.create_state(settings, group)
 
 
 def add_gauges(app_state: AppState) -> None:
@@ -78,6 +85,7 @@ async def lifespan(app_state: AppState) -> AsyncIterator[None]:
         if lost := await app_state.key_store.close():
             app_state.log.error("records_lost", count=lost, reason="the state store is unavailable")
         await app_state.client.close()
+        app_state.close()
 
 
 async def probe_backends(app_state: AppState) -> None:

@@ -40,6 +40,14 @@ class AppState:
     running: int = 0
     stopping: bool = False
 
+    @property
+    def load(self) -> int:
+        """The requests that run, in all processes of the router."""
+        return self.running
+
+    def close(self) -> None:
+        """At the end of the process."""
+
     def stop(self) -> None:
         self.stopping = True
 
@@ -71,12 +79,19 @@ class AppState:
 def create_state(settings: Settings) -> AppState:
     backends = [backend_pool.create(spec) for spec in settings.backends]
     return AppState(
-        settings=settings,
         pool=BackendPool(backends, probes=settings.health_interval_s > 0),
-        client=BackendClient(settings.backend_timeout_s, settings.connect_timeout_s),
         key_store=KeyStore(settings),
-        idempotency_cache=IdempotencyCache(settings.replay_s, settings.replay_entries),
         affinity=Affinity(settings.affinity_entries),
-        metrics=Metrics(),
-        log=logs.create(settings.log_level),
+        **of_the_process(settings),
     )
+
+
+def of_the_process(settings: Settings) -> dict[str, Any]:
+    """The parts that each process of a router has for itself."""
+    return {
+        "settings": settings,
+        "client": BackendClient(settings.backend_timeout_s, settings.connect_timeout_s),
+        "idempotency_cache": IdempotencyCache(settings.replay_s, settings.replay_entries),
+        "metrics": Metrics(),
+        "log": logs.create(settings.log_level),
+    }

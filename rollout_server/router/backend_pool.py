@@ -1,7 +1,7 @@
 """The backends: their models, their health, and whether an operator degraded them."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +28,17 @@ class Backend:
     def weight(self) -> float:
         return self.spec.weight
 
+    @property
+    def load(self) -> int:
+        """The requests that run on it, of all processes of the router."""
+        return self.running
+
+    def begin(self) -> None:
+        self.running += 1
+
+    def end(self) -> None:
+        self.running -= 1
+
     def describe(self) -> dict[str, Any]:
         return {
             "name": self.name,
@@ -35,7 +46,7 @@ class Backend:
             "status": status(self),
             "reason": self.reason,
             "models": sorted(self.models or ()),
-            "running": self.running,
+            "running": self.load,
             "consecutive_failures": self.failures,
         }
 
@@ -46,9 +57,9 @@ def status(backend: Backend) -> str:
     return {None: "unknown", True: "healthy", False: "down"}[backend.up]
 
 
-def create(spec: BackendSpec) -> Backend:
+def create(spec: BackendSpec, kind: Callable[..., Backend] = Backend) -> Backend:
     configured = {name: model_entry(name) for name in spec.models} if spec.models is not None else None
-    return Backend(spec, configured)
+    return kind(spec, configured)
 
 
 def model_entry(name: str) -> dict[str, Any]:
@@ -63,6 +74,9 @@ class BackendPool:
 
     def __post_init__(self) -> None:
         self.by_name = {backend.name: backend for backend in self.backends}
+
+    def refresh(self) -> None:
+        """Before the backends are compared: where the router is several processes, others may have changed them."""
 
     def get(self, name: str) -> Backend:
         if name not in self.by_name:
@@ -97,4 +111,5 @@ class BackendPool:
         return list(union.values())
 
     def usable(self) -> list[Backend]:
+        self.refresh()
         return [backend for backend in self.backends if not backend.degraded and backend.up is not False]

@@ -66,6 +66,10 @@ def stopping() -> ApiError:
     return ApiError(503, "shutting_down", "The router is shutting down", headers=SOON)
 
 
+def restarting() -> ApiError:
+    return ApiError(503, "worker_restarting", "The worker process of this request is being started again", headers=SOON)
+
+
 def no_state() -> ApiError:
     return ApiError(503, "state_unavailable", "The state store cannot be reached; try again later", headers=SOON)
 

@@ -34,7 +34,7 @@ class OpenResponse:
     chunks: AsyncIterator[bytes] | None = None
 
     def close(self) -> None:
-        self.choice.backend.running -= 1
+        self.choice.backend.end()
         self.reply.close()
 
 
@@ -47,6 +47,7 @@ async def choices(app_state: AppState, inference: InferenceRequest, hashes: Sequ
         found = routing.serving(app_state.pool.backends, inference.model)
     if not found:
         raise no_backend_error(app_state)
+    app_state.pool.refresh()
     return routing.choices(found, preferred_backend(app_state, hashes), draw)
 
 
@@ -60,7 +61,7 @@ def preferred_backend(app_state: AppState, hashes: Sequence[Boundary]) -> str | 
     """The backend with the prefix in its cache, unless it is at its capacity."""
     name = app_state.affinity.find(hashes)
     known = app_state.pool.by_name.get(name) if name else None
-    return name if known is not None and known.running < app_state.settings.backend_capacity else None
+    return name if known is not None and known.load < app_state.settings.backend_capacity else None
 
 
 def boundaries(app_state: AppState, inference: InferenceRequest) -> list[Boundary]:
@@ -93,7 +94,7 @@ def payload(body: Mapping[str, Any]) -> bytes:
 
 async def open_one(lifecycle: RequestLifecycle, choice: Choice, body: bytes, streams: bool) -> OpenResponse:
     backend = choice.backend
-    backend.running += 1
+    backend.begin()
     reply = None
     try:
         headers = backend_client.headers(lifecycle.inference, streams)
@@ -108,7 +109,7 @@ async def open_one(lifecycle: RequestLifecycle, choice: Choice, body: bytes, str
             opened.answer = parse_json(opened.body)
             check_answer(reply.status, opened.answer)
     except BaseException:
-        backend.running -= 1
+        backend.end()
         if reply is not None:
             reply.close()
         raise

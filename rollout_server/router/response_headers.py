@@ -7,6 +7,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rollout_conformance.rollout_server.common import logs
+from rollout_conformance.rollout_server.common.workers.in_group import ASKED
 from rollout_conformance.rollout_server.router import errors, request_auth
 from rollout_conformance.rollout_server.router.app_state import AppState
 from rollout_conformance.rollout_server.router.responses import error_response
@@ -31,7 +32,8 @@ class CommonHeaders:
             if message["type"] == "http.response.start":
                 with_first_chunk = True
                 MutableHeaders(scope=message).update(headers(state))
-                self.app_state.metrics.http(self.label(scope), message["status"])
+                if not scope.get(ASKED):
+                    self.app_state.metrics.http(self.label(scope), message["status"])
             await send(message)
 
         try:

@@ -61,6 +61,7 @@ class Settings(ServerSettings):
 
     host: str = "127.0.0.1"
     port: Port = 9003
+    workers: Count = 1  # processes that serve the port together
     log_level: LogLevel = "info"
 
     backends: tuple[BackendSpec, ...] = ()
@@ -80,7 +81,7 @@ class Settings(ServerSettings):
     replay_s: Seconds = 600
     replay_entries: Count = 1000
 
-    # A URL of SQLAlchemy: sqlite+aiosqlite:////var/lib/router/state.db (one router), or postgresql+asyncpg://user:password@host/database
+    # A URL of SQLAlchemy: sqlite+aiosqlite:////var/lib/router/state.db (one router, of any number of workers), or postgresql+asyncpg://user:password@host/database
     # (several share keys, budgets and records; `pip install rollout-conformance[postgres]`). The user must be allowed to create
     # tables the first time. None: a temporary file, removed at the end of the process.
     state: SecretStr | None = None

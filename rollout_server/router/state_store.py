@@ -8,7 +8,7 @@ import uuid
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import AsyncAdaptedQueuePool, event
+from sqlalchemy import AsyncAdaptedQueuePool, Connection, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -140,6 +140,7 @@ def create_engine(url: URL) -> AsyncEngine:
         # One connection: SQLite writes one transaction at a time anyway, and a database in memory lives in its connection.
         engine = create_async_engine(url, poolclass=AsyncAdaptedQueuePool, pool_size=1, max_overflow=0)
         event.listen(engine.sync_engine, "connect", use_write_ahead_log)
+        event.listen(engine.sync_engine, "begin", begin_to_write)
         return engine
     except (SQLAlchemyError, NoSuchModuleError, ImportError) as error:
         raise SettingsError(f"ROUTER_STATE: no driver for it ({type(error).__name__})") from None
@@ -155,6 +156,12 @@ def use_write_ahead_log(connection: Any, _: Any) -> None:
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=NORMAL")
     cursor.close()
+    connection.isolation_level = None  # transactions begin below, not where the driver thinks so
+
+
+def begin_to_write(connection: Connection) -> None:
+    """Another process that has the file waits, instead of failing where it writes what it has read."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def file_of(url: URL) -> str | None:

@@ -3,7 +3,7 @@
 import os
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import click
@@ -20,20 +20,24 @@ def become(*words: str) -> None:
 
 
 def server_command(
-    name: str, module: str, about: str, *, port: int, variable: str, shown: str, more: str = ""
+    name: str, module: str, about: str, *, port: int, variable: str, shown: str, more: str = "", workers: bool = False
 ) -> click.Command:
     """The command that serves a reference implementation, whose `module` needs no more than an address. `about` is its help; the line
-    that says where it serves begins with `shown` and says `more`."""
+    that says where it serves begins with `shown` and says `more`; `workers`: it can be several processes."""
 
     @click.command(name, help=about)
     @click.option("--host", default="127.0.0.1", show_default=True)
     @click.option("--port", envvar=variable, type=click.IntRange(0, 65535), default=port, show_default=True)
-    def command(host: str, port: int) -> None:
+    def command(host: str, port: int, **given: int) -> None:
         require_free(host, port, variable)
         click.echo(f"{shown} on http://{host}:{port or '(any)'}{more}  stop: Ctrl-C", err=True)
-        become(f"{SERVER}.{module}", "--host", host, "--port", str(port))
+        become(f"{SERVER}.{module}", "--host", host, "--port", str(port), *options(given))
 
-    return command
+    return workers_option(f"{name.upper()}_WORKERS")(command) if workers else command
+
+
+def options(given: Mapping[str, int]) -> list[str]:
+    return [word for name, value in given.items() for word in (f"--{name}", str(value))]
 
 
 def workers_option(variable: str) -> Callable[[F], F]:

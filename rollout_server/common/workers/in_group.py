@@ -57,15 +57,13 @@ class InGroup:
             await self.unavailable()(scope, receive, send)
 
     async def gather(self, merge: Merge, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
-        """One response from those of all processes; where this process rejects the request, that. One that is being started again
-        has nothing to add."""
+        """One response from those of all processes that have one; where none has, that of this process."""
         own, *others = await asyncio.gather(
             answer_of(self.app, scope, replay(body, receive)),
             *(self.messenger.ask(index, scope, body) for index in self.group.others()),
         )
-        assert own is not None
-        answers = [answer for answer in (own, *others) if answer is not None and answer.status == own.status]
-        chosen = Answer(own.status, own.headers, merge(answers)) if own.status == 200 else own
+        answers = [answer for answer in (own, *others) if answer is not None and answer.status == 200]
+        chosen = Answer(200, answers[0].headers, merge(answers)) if answers else own
         await chosen.response()(scope, receive, send)
 
 

@@ -9,4 +9,5 @@ command = server_command(
     port=9002,
     variable="ROUTER_PORT",
     shown="router",
+    workers=True,
 )

@@ -1,0 +1,1 @@
+"""Reference servers that are several processes behind one port."""
