@@ -1,14 +1,17 @@
-"""The reference rollout server behind a defect that shows once in so many rollouts, as no single play of a case finds it."""
+"""The reference rollout server with a defect that shows once in so many rollouts or turns, as no single play of a case finds it."""
 
 import asyncio
 import itertools
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rollout_conformance.rollout_server.app import create_app
+from rollout_conformance.rollout_server.rollout import agent
+from rollout_conformance.rollout_server.rollout.rollout_state import Message
 
 EVERY = "RARE_FAULT_EVERY"
 STARTS = ("/v1/rollout/init", "/rollout")
@@ -59,6 +62,17 @@ class Slow(RareFault):
     async def wrong(self, scope: Scope, receive: Receive, send: Send) -> None:
         await asyncio.sleep(2)
         await self.inner(scope, receive, send)
+
+
+def losing_turns(**settings: Any) -> ASGIApp:
+    """One reply in `EVERY` is missing in the history: in the next generation request, and in the result."""
+    turns, every, original = itertools.count(1), int(os.environ.get(EVERY, "200")), agent.next_history
+
+    def next_history(history: Sequence[Message], message: Message) -> Sequence[Message]:
+        return history if next(turns) % every == 0 else original(history, message)
+
+    agent.next_history = next_history
+    return create_app(**settings)
 
 
 def lost(**settings: Any) -> ASGIApp:

@@ -19,6 +19,7 @@ SET = (
     "ROLLOUT_SERVER_HOST",
     "ROLLOUT_SERVER_PORT",
     "ROLLOUT_DEMO",
+    "ROLLOUT_WORKERS",
     "TRAINER_PORT",
     "TRAINER_BACKEND_URL",
     "TRAINER_MODEL",
@@ -57,14 +58,30 @@ def free_port() -> str:
 def test_the_rollout_server_is_given_its_options(ran: list[Any]) -> None:
     port = free_port()
     assert served("rollout", "--demo", "--port", port, ROLLOUT_SERVER_PORT="99") == 0
-    variables = {"ROLLOUT_SERVER_HOST": "127.0.0.1", "ROLLOUT_SERVER_PORT": port, "ROLLOUT_DEMO": "true"}
+    address = {"ROLLOUT_SERVER_HOST": "127.0.0.1", "ROLLOUT_SERVER_PORT": port}
+    variables = {**address, "ROLLOUT_DEMO": "true", "ROLLOUT_WORKERS": "1"}
     assert ran == [([SERVER], variables)]
 
 
 @pytest.mark.parametrize(("name", "module"), [("router", "router"), ("chat", "inference")])
 def test_a_server_without_options_is_given_its_address(name: str, module: str, ran: list[Any]) -> None:
     assert served(name, "--port", "0") == 0
-    assert ran == [([f"{SERVER}.{module}", "--host", "127.0.0.1", "--port", "0"], {})]
+    workers = ["--workers", "1"] if name == "router" else []
+    assert ran == [([f"{SERVER}.{module}", "--host", "127.0.0.1", "--port", "0", *workers], {})]
+
+
+@pytest.mark.parametrize("words", [("--workers", "4"), ()])
+def test_several_workers_are_served_where_that_is_asked(words: tuple[str, ...], ran: list[Any]) -> None:
+    variable = {} if words else {"ROLLOUT_WORKERS": "4", "ROUTER_WORKERS": "4"}
+    assert served("rollout", "--port", "0", *words, **variable) == 0
+    assert served("router", "--port", "0", *words, **variable) == 0
+    assert ran[0][1]["ROLLOUT_WORKERS"] == "4"
+    assert ran[1][0][-2:] == ["--workers", "4"]
+
+
+def test_a_server_that_is_one_process_has_no_workers(ran: list[Any]) -> None:
+    assert served("chat", "--port", "0", "--workers", "4") == 2
+    assert ran == []
 
 
 def test_a_mutant_in_the_environment_is_told_to_be_ignored(ran: list[Any]) -> None:
