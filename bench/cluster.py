@@ -37,7 +37,9 @@ class Delayed:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == "/seen":
-            await _json(send, {"count": len(self.began), "s": self.ended - min(self.began, default=0), "most": self.most})
+            await _json(
+                send, {"count": len(self.began), "s": self.ended - min(self.began, default=0), "most": self.most}
+            )
         elif scope["type"] == "http" and scope["method"] == "POST":
             await self._delayed(scope, receive, send)
         else:
@@ -113,7 +115,9 @@ def main() -> None:
     if given.serve:
         serve(given.serve, given.latency)
         return
-    print("| workers | generations | a second | of the ideal | most at once | before the first and after the last | verdict |")
+    print(
+        "| workers | generations | a second | of the ideal | most at once | before the first and after the last | verdict |"
+    )
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for workers in map(int, given.workers.split(",")):
         engine_saw, took, last = measured(workers, given.latency, given.card)

@@ -4,10 +4,10 @@ Each class takes the place of one that keeps the same in the memory of one proce
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from rollout_conformance.rollout_server.common.workers.group import Group
 from rollout_conformance.rollout_server.common.workers.shared_state import SharedState
@@ -21,6 +21,8 @@ from rollout_conformance.rollout_server.router.rate_limit import Bucket, LimitSt
 from rollout_conformance.rollout_server.router.settings import Settings
 from rollout_conformance.rollout_server.router.tables import Work
 from rollout_conformance.rollout_server.router.write_buffer import Row
+
+T = TypeVar("T")
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS running (worker INTEGER, backend TEXT, requests INTEGER NOT NULL, PRIMARY KEY (worker, backend));
@@ -163,24 +165,24 @@ class SharedPool(BackendPool):
                 backend.failures, backend.degraded, backend.reason = failures, bool(degraded), reason
 
     def degrade(self, name: str, reason: str | None) -> Backend:
-        return self._changed(BackendPool.degrade, name, reason)
+        return self._changed(lambda: BackendPool.degrade(self, name, reason))
 
     def heal(self, name: str) -> Backend:
-        return self._changed(BackendPool.heal, name)
+        return self._changed(lambda: BackendPool.heal(self, name))
 
     def answered(self, backend: Backend) -> None:
         self.refresh()
         if not backend.up or backend.failures:
-            self._changed(BackendPool.answered, backend)
+            self._changed(lambda: BackendPool.answered(self, backend))
 
     def failed(self, backend: Backend, unreachable: bool) -> None:
-        self._changed(BackendPool.failed, backend, unreachable)
+        self._changed(lambda: BackendPool.failed(self, backend, unreachable))
 
-    def _changed(self, change: Any, *values: Any) -> Any:
+    def _changed(self, change: Callable[[], T]) -> T:
         assert self.state is not None
         with self.state.transaction() as db:
             self.refresh()
-            result = change(self, *values)
+            result = change()
             for one in self.backends:
                 row = (one.name, one.up, one.failures, one.degraded, one.reason)
                 db.execute("INSERT OR REPLACE INTO backends VALUES (?, ?, ?, ?, ?)", row)

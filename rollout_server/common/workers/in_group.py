@@ -58,10 +58,9 @@ class InGroup:
 
     async def gather(self, merge: Merge, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
         """One response from those of all processes that have one; where none has, that of this process."""
-        own, *others = await asyncio.gather(
-            answer_of(self.app, scope, replay(body, receive)),
-            *(self.messenger.ask(index, scope, body) for index in self.group.others()),
-        )
+        asked = asyncio.gather(*(self.messenger.ask(index, scope, body) for index in self.group.others()))
+        own = await answer_of(self.app, scope, replay(body, receive))
+        others = await asked
         answers = [answer for answer in (own, *others) if answer is not None and answer.status == 200]
         chosen = Answer(200, answers[0].headers, merge(answers)) if answers else own
         await chosen.response()(scope, receive, send)

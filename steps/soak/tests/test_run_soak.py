@@ -61,6 +61,13 @@ def test_what_is_lost_once_in_many_rollouts_is_found(tmp_path: Path) -> None:
     assert "--soak 6s --seed 0" in done.stdout
 
 
+def test_a_turn_that_is_lost_once_in_many_is_found() -> None:
+    done = run("--soak", "6s", "--target", f"{FAULTS}:losing_turns", every=50)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "not in the history" in done.stdout or "ROLLOUT-047" in done.stdout or "ROLLOUT-049" in done.stdout
+    assert "--soak 6s --seed 0" in done.stdout
+
+
 def test_growing_memory_is_shown_and_judged_only_by_a_bound(tmp_path: Path) -> None:
     bound = "soak: {memory_growth_mib: 20}\n"
     leaking = ("--soak", "3s", "--target", f"{FAULTS}:leaking")
