@@ -63,10 +63,15 @@ def _call(call: Call | AnyCall | HangingCall, made_up: str) -> dict[str, object]
 
 
 def completion_text(
-    tokens: Tokens, messages: Sequence[object], message: Mapping[str, object], tools: Sequence[object] | None
+    tokens: Tokens,
+    messages: Sequence[object],
+    message: Mapping[str, object],
+    tools: Sequence[object] | None,
+    prompt: str | None = None,
 ) -> str:
-    """The text that the model must have sampled for `message` to follow `messages`, the end-of-turn token included."""
-    prompt = _opening(tokens, json.dumps(tools)) if messages is OPENING else tokens.render(messages, tools)
+    """The text that the model must have sampled for `message` to follow `messages`, the end-of-turn token included. `prompt` is the
+    rendering of `messages`, where it is known."""
+    prompt = tokens.render(messages, tools) if prompt is None else prompt
     whole = tokens.render([*messages, message], tools, generation=False)
     if not whole.startswith(prompt):
         # The template rewrites history as it grows; only the plain text of the turn can be said to be sampled.
@@ -76,9 +81,16 @@ def completion_text(
     return head + end if end else turn
 
 
+@lru_cache(maxsize=1024)
+def _sampled_text(tokens: Tokens, message: str, tools: str) -> str:
+    """The text of a message, given as JSON like the tools. Most rollouts end with the same words, which are rendered once."""
+    values, after = json.loads(tools), _opening(tokens, tools)
+    return completion_text(tokens, OPENING, json.loads(message), values, after)
+
+
 @lru_cache(maxsize=64)
 def _opening(tokens: Tokens, tools: str) -> str:
-    """Each generation is sampled after the same prompt; it is rendered once for each list of tools, given as JSON."""
+    """Each generation is sampled after the same prompt; it is rendered once for each list of tools."""
     return tokens.render(OPENING, json.loads(tools))
 
 
@@ -86,7 +98,7 @@ def sample(
     tokens: Tokens, reply: Reply, message: Mapping[str, object], tools: Sequence[object] | None
 ) -> tuple[tuple[int, ...], tuple[float, ...]]:
     """Token ids and logprobs of one generation. What a turn samples does not depend on the turns before it."""
-    text = completion_text(tokens, OPENING, message, tools)
+    text = _sampled_text(tokens, json.dumps(message), json.dumps(tools))
     ids = tokens.odd_encoding(text, seed=len(text)) if reply.odd else tokens.encode(text)
     if not reply.end_token and ids and ids[-1] == tokens.end_of_turn:
         ids = ids[:-1]

@@ -13,10 +13,10 @@ from functools import lru_cache
 from pathlib import Path
 
 import jinja2
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer
 
 from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.peers.quick_sandbox import QuickSandbox
 
 END_OF_TURN = "<|im_end|>"
 MOST = 2**31  # no tokenizer has an id beyond this
@@ -107,9 +107,7 @@ def load(path: Path) -> Tokens:
 
 
 def _environment() -> jinja2.Environment:
-    environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
-    )
+    environment = QuickSandbox(trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"])
     environment.filters["tojson"] = _tojson
     environment.globals["raise_exception"] = _refuse
     return environment

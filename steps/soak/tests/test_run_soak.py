@@ -64,7 +64,9 @@ def test_what_is_lost_once_in_many_rollouts_is_found(tmp_path: Path) -> None:
 def test_a_turn_that_is_lost_once_in_many_is_found() -> None:
     done = run("--soak", "6s", "--target", f"{FAULTS}:losing_turns", every=50)
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "FAIL  ROLLOUT-049 MUST" in done.stdout or "FAIL  ROLLOUT-115 MUST" in done.stdout  # where in the rollout it was
+    assert (
+        "FAIL  ROLLOUT-049 MUST" in done.stdout or "FAIL  ROLLOUT-115 MUST" in done.stdout
+    )  # where in the rollout it was
     assert "--soak 6s --seed 0" in done.stdout
 
 
