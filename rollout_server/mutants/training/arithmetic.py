@@ -202,7 +202,7 @@ MUTANTS = (
         patch=around(ModelState, "accumulate", _last_only), dialects=TINKER,
     ),
     Mutant(
-        "half_of_a_batch", breaks="001", also=("029",), what="the gradient of a batch leaves out its second half",
+        "half_of_a_batch", breaks="001", also=("029", "045"), what="the gradient of a batch leaves out its second half",
         patch=around(training_step, "forward_backward", _first_datum_only), dialects=TINKER,
     ),
     Mutant(

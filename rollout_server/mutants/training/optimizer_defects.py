@@ -7,7 +7,7 @@ import numpy as np
 
 from rollout_conformance.rollout_server.mutants.framework import Mutant, around, put
 from rollout_conformance.rollout_server.mutants.training.arithmetic import TINKER
-from rollout_conformance.rollout_server.training import adam, training_step
+from rollout_conformance.rollout_server.training import adam, passes, training_step
 from rollout_conformance.rollout_server.training.model_state import ModelState
 
 
@@ -88,6 +88,18 @@ def _of_two_workers(original: Any, self: ModelState, gradients: Any, units: floa
     return state
 
 
+def _of_the_beginning(original: Any, one: Any, slopes: Any) -> Any:
+    """What a buffer of 128 positions holds."""
+    return original(one, np.where(np.arange(len(slopes))[:, None] < 128, slopes, 0.0))
+
+
+def _of_64_data(original: Any, base: Any, state: ModelState, given: Any) -> Any:
+    whole = original(base, state, given)
+    if len(given.sequences) <= 64:
+        return whole
+    return replace(whole, state=original(base, state, replace(given, sequences=given.sequences[:64])).state)
+
+
 MUTANTS = (
     Mutant(
         "clip_norm_is_reached", breaks="039", what="gradients are scaled to grad_clip_norm, small ones too",
@@ -104,6 +116,14 @@ MUTANTS = (
     Mutant(
         "decay_without_rate", breaks="039", what="weights decay by weight_decay, whatever the rate is",
         patch=around(adam, "step", _decay_without_rate), dialects=TINKER,
+    ),
+    Mutant(
+        "gradient_of_the_beginning", breaks="045", what="tokens after the first 128 of a datum have no gradient",
+        patch=around(passes, "backward", _of_the_beginning), dialects=TINKER,
+    ),
+    Mutant(
+        "gradient_of_64_data", breaks="045", what="data after the first 64 of a batch have no gradient",
+        patch=around(training_step, "forward_backward", _of_64_data), dialects=TINKER,
     ),
     Mutant(
         "gradient_by_length", breaks="045", what="the gradient of a datum is divided by its number of tokens",

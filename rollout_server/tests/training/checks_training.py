@@ -43,6 +43,16 @@ async def check_01_accumulation(c: Client, _: Client) -> None:
     assert differ(await only_b.logprobs(A, B), together)
 
 
+async def check_45_every_token_has_a_gradient(c: Client, _: Client) -> None:
+    long, many = [*[1, 2, 3] * 60, 5, 6], [datum([1, 2, 3], weights=[0.0, 0.0])] * 95
+    for data in ([datum(long, weights=[*[0.0] * (len(long) - 2), 1.0])], [*many, A]):
+        model = await c.model()
+        before = await model.logprobs(A, B)
+        await model.backward(*data)
+        await model.step()
+        assert differ(await model.logprobs(A, B), before)
+
+
 async def check_02_zero_gradients_keep_earlier_ones(c: Client, _: Client) -> None:
     one, two = await pair(c)
     await one.backward(A)

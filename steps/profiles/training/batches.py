@@ -2,11 +2,13 @@
 
 Token ids are small, so that every vocabulary has them. The texts of A and B consist of the same words in another order behind the same
 first word, so that they have equally many tokens: then a mean over tokens and a sum lead to the same first step. The data of `fork` begin like
-the first one of A, those of `start` are the beginnings of A. The probe has the texts of A:
+the first one of A, those of `start` are the beginnings of A. `long` is one long datum and `many` are many short ones: both end as the first one
+of B does, with tokens of the probe. The probe has the texts of A:
 its one loss differs most between a model that was trained on A and one that was not.
 """
 
 from collections.abc import Mapping
+from itertools import cycle, islice
 
 from rollout_conformance.steps.profiles.training.accounting import Row
 
@@ -18,6 +20,8 @@ TOKENS: Mapping[str, Tokens] = {
     "C": ((15, 16, 17, 18), (15, 17, 16)),
     "start": ((1, 2, 3), (6, 2)),
     "fork": ((1, 2, 9, 11, 13), (1, 9, 2)),
+    "long": ((*islice(cycle((1, 2, 3, 4, 5, 6)), 197), 7, 9, 11, 13),),
+    "many": (*(((1, 2, 3),) * 95), (7, 9, 11, 13)),
     "probe": ((1, 2, 3, 4, 5, 7, 9, 11, 13), (6, 2, 4, 3, 8, 10, 12, 9, 14), (15, 16, 17, 18, 15, 17, 16)),
 }
 TEXTS: Mapping[str, tuple[str, ...]] = {

@@ -18,7 +18,7 @@ from rollout_conformance.steps.profiles.training.wire import Data
 
 T = TypeVar("T")
 Number = int | float  # one that may be negative
-BatchName = Literal["A", "B", "C", "probe", "fork", "start", "end"]
+BatchName = Literal["A", "B", "C", "probe", "fork", "start", "end", "long", "many"]
 OF_TOKENS = ("importance_sampling", "ppo", "cispo", "dro")
 NO_OLD = -1.0  # the old logprob where the case supplies none
 
@@ -52,6 +52,8 @@ class TrainingData(OfModel):
     "The loss function; default: that of next-token prediction, `cross_entropy` of the SDK."
     weights: tuple[Number, ...] = field(default=(1.0,), kw_only=True)
     "Weights of the target tokens, repeated from the first where there are fewer."
+    last_only: bool = field(default=False, kw_only=True)
+    "Whether all weights are 0 but that of the last target token of the last datum."
     advantages: tuple[Number, ...] = field(default=(1.0, -0.5, 2.0), kw_only=True)
     "Advantages of the target tokens, in the same way."
     old: ResponseName = field(default="", kw_only=True)
@@ -110,6 +112,8 @@ class TrainingData(OfModel):
             return tuple(Row(row, weights) for row, weights in zip(targets, computed, strict=True))
         if "weights" in self.without:
             return tuple(Row(row) for row in targets)
+        if self.last_only:
+            return _last_only(targets)
         return tuple(
             Row(row, () if n in self.bare else _cycled(self.weights, targets, n)) for n, row in enumerate(targets)
         )
@@ -134,6 +138,11 @@ def _sampled(session: TrainingSession, name: str) -> tuple[tuple[int, ...], ...]
 
 def _chosen(all_of: tuple[T, ...], which: tuple[int, ...]) -> tuple[T, ...]:
     return tuple(all_of[n] for n in which) if which else all_of
+
+
+def _last_only(targets: Sequence[tuple[int, ...]]) -> tuple[Row, ...]:
+    *others, last = targets
+    return (*(Row(row, (0.0,) * len(row)) for row in others), Row(last, (*(0.0,) * (len(last) - 1), 1.0)))
 
 
 def _cycled(values: Sequence[float], rows: Sequence[Sequence[int]], n: int) -> tuple[float, ...]:
