@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from rollout_conformance.rollout_server.common import logs
 from rollout_conformance.rollout_server.common.errors import handler, handlers
+from rollout_conformance.rollout_server.common.garbage_collection import collect_rarely
 from rollout_conformance.rollout_server.common.responses import json_response
 from rollout_conformance.rollout_server.training import (
     errors,
@@ -114,6 +115,7 @@ def create_app(*, settings: Settings | None = None) -> Starlette:
 
 @contextlib.asynccontextmanager
 async def lifespan(app_state: AppState) -> AsyncIterator[None]:
+    collect_rarely()
     recovery.recover(app_state)
     tidying = asyncio.create_task(tidy(app_state))
     try:
