@@ -49,6 +49,24 @@ def _short_memory(original: Any, self: CommandLog, command: Any) -> Any:
     return None
 
 
+def _equal_calls_are_one() -> Any:
+    """A call of forward_backward is known by its content: the same data under another number are not added again."""
+    known: dict[str, str] = {}
+
+    def submit(original: Any, app_state: Any, caller: Any, kind: str, body: dict[str, Any], given: Any) -> str:
+        if kind != "forward_backward":
+            known.clear()
+            return str(original(app_state, caller, kind, body, given))
+        content = json.dumps({name: value for name, value in body.items() if name != "seq_id"}, sort_keys=True)
+        if content in known:
+            tinker_endpoints.spend(app_state, caller, body)
+        else:
+            known[content] = original(app_state, caller, kind, body, given)
+        return known[content]
+
+    return submit
+
+
 def _no_memory_of(kind: str) -> Any:
     def earlier(original: Any, self: CommandLog, command: Any) -> str | None:
         known: str | None = original(self, command)
@@ -172,6 +190,10 @@ MUTANTS = (
             around(CommandLog, "earlier", _no_memory), around(CommandLog, "add", _unnumbered), put(Lane, "accepts", _any_seq)
         ),
         dialects=TINKER,
+    ),
+    Mutant(
+        "equal_calls_are_one", breaks="014", what="forward_backward with the data of the call before it is taken for its repetition",
+        patch=around(tinker_endpoints, "submit", _equal_calls_are_one()), dialects=TINKER,
     ),
     Mutant(
         "short_memory", breaks="004", also=("005", "304"), what="a call that is repeated after another one runs again",

@@ -43,6 +43,18 @@ async def check_01_accumulation(c: Client, _: Client) -> None:
     assert differ(await only_b.logprobs(A, B), together)
 
 
+async def check_01_equal_batches_are_two(c: Client, _: Client) -> None:
+    one, two, single = await c.model(), await c.model(), await c.model()
+    await one.backward(datum([5, 6, 7, 8], weights=[2.0, 2.0, 1.0]))
+    for model in (two, two, single):
+        await model.backward(A)
+    for model in (one, two, single):
+        await model.step(eps=1.0)
+    twice = await one.logprobs(A)
+    assert near(await two.logprobs(A), twice)
+    assert differ(await single.logprobs(A), twice)
+
+
 async def check_45_every_token_has_a_gradient(c: Client, _: Client) -> None:
     long, many = [*[1, 2, 3] * 60, 5, 6], [datum([1, 2, 3], weights=[0.0, 0.0])] * 95
     for data in ([datum(long, weights=[*[0.0] * (len(long) - 2), 1.0])], [*many, A]):

@@ -54,7 +54,7 @@ class SameNumbers(ComparedResponses[TrainingResponse, TrainingView]):
     """The logprobs (the losses, in the dialect `signal`) of these responses are equal within the tolerance of the card."""
 
     control: tuple[ResponseName, ...] = field(default=(), kw_only=True)
-    "Responses whose numbers must differ from the second ones by more than ten tolerances; else nothing is judged."
+    "Responses whose numbers must differ from the first or the second ones by more than ten tolerances; else nothing is judged."
     repeats: tuple[ResponseName, ...] = field(default=(), kw_only=True)
     "Responses of two equal histories: where even they differ, nothing is judged."
     rows: tuple[int, ...] = field(default=(), kw_only=True)
@@ -69,9 +69,9 @@ class SameNumbers(ComparedResponses[TrainingResponse, TrainingView]):
     def compare(self, responses: Responses, view: TrainingView) -> Check | None:
         if len(responses) < 2 or any(one.outcome != "done" for one in view.named(*self.provided)):
             return None
-        allowed, base = self.tolerances * view.tolerance, responses[1]
+        allowed = self.tolerances * view.tolerance
         lists = [self._led(_numbers(one, self.rows if n == 0 else ())) for n, one in enumerate(responses)]
-        if not _finite(*lists) or not self._can_tell(view, base, allowed):
+        if not _finite(*lists) or not self._can_tell(view, lists[:2], allowed):
             return None
         if not self.leading and self._compares_other_data(responses):
             raise SuiteError(
@@ -95,12 +95,13 @@ class SameNumbers(ComparedResponses[TrainingResponse, TrainingView]):
             targets[0] = [targets[0][n] for n in self.rows if n < len(targets[0])]
         return all(targets) and any(one != targets[0] for one in targets)
 
-    def _can_tell(self, view: TrainingView, base: TrainingResponse, allowed: float) -> bool:
-        """Whether the controls differ, and equal histories lead to equal numbers."""
+    def _can_tell(self, view: TrainingView, compared: list[list[float]], allowed: float) -> bool:
+        """Whether the controls differ, and equal histories lead to equal numbers. A control that equals one of the two that are compared, and
+        not the other, shows which one is wrong."""
         controls = [self._led(one.numbers) for one in view.named(*self.control)]
         if self.control and not controls:
             return False
-        if any(difference(one, self._led(base.numbers)).most <= CONTROL * allowed for one in controls):
+        if any(all(difference(one, other).most <= CONTROL * allowed for other in compared) for one in controls):
             return False
         repeats = [one.numbers for one in view.named(*self.repeats)]
         return all(difference(one, repeats[0]).most <= allowed for one in repeats[1:])
@@ -108,11 +109,9 @@ class SameNumbers(ComparedResponses[TrainingResponse, TrainingView]):
     def _nearer(self, view: TrainingView, responses: Responses) -> str:
         """Which control the wrong numbers equal, if any: it shows what was lost."""
         for control in view.named(*self.control):
-            if (
-                not (self.rows or self.leading)
-                and difference(responses[0].numbers, control.numbers).most <= view.tolerance
-            ):
-                return f"; {responses[0].name} equals {control.name}"
+            for one in responses[:2]:
+                if not (self.rows or self.leading) and difference(one.numbers, control.numbers).most <= view.tolerance:
+                    return f"; {one.name} equals {control.name}"
         return ""
 
 
