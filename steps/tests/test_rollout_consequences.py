@@ -36,6 +36,20 @@ def test_a_rollout_that_timed_out_is_no_rejected_start(status: int, expected: se
     assert accused(order(one.view())) == expected
 
 
+@pytest.mark.parametrize(("later_s", "timing"), [(0.0, True), (0.1, True), (1.0, False)])
+def test_what_came_on_another_connection_at_the_same_time_may_have_been_sent_before(later_s: float, timing: bool) -> None:
+    """A suite that waited for a CPU finds the last request and the result at once, and may read the result first."""
+    one = Played("sync", Script((Reply(text="Done."), Reply(text="Late."))))
+    n = one.trace.open(Request("POST", START_PATH["sync"], (), json.dumps(one.given.body).encode()), to_target=True)
+    one.trace.event("", "trainer", "StartSent", n)
+    one.trace.event("", "server", "ResultReturned", n)
+    one.trace.close(n, Response(200, (), b"{}"))
+    one.trace.epoch -= later_s
+    one.trainer.receive(one._request("/v1/chat/completions", {"messages": one.messages}))
+    found = [item for item in order(one.view()) if isinstance(item, Finding)]
+    assert [(item.requirement, item.timing) for item in found] == [("ROLLOUT-064", timing)]
+
+
 @pytest.mark.parametrize(("acks", "expected"), [((), {"ROLLOUT-215"}), ((Ack(status=503, times=9),), set())])
 def test_a_sample_whose_result_nobody_acknowledged_may_be_left_out(acks: tuple[Ack, ...], expected: set[str]) -> None:
     one = Played("routed", Script((Reply(text="Done."),), acks))

@@ -1,6 +1,7 @@
 """The order of events: a walk through the lifecycle table. A disorder of ours is a `SuiteError`, never a finding."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from rollout_conformance.contracts.lifecycle import OutOfOrder, advance
 from rollout_conformance.contracts.rollout.lifecycle import BREACHES, FAULTED, IDLE, TABLES, WAITING
@@ -10,7 +11,7 @@ from rollout_conformance.steps.peers.trainer import HUNG_UP
 from rollout_conformance.steps.profiles.rollout.invariants.common import broken, satisfied
 from rollout_conformance.steps.profiles.rollout.view import CaseView, Rollout
 
-TOGETHER_S = 0.5
+TOGETHER_S = 0.5  # what a target sends on two connections within this time can be heard in either order
 
 
 def order(view: CaseView) -> Iterator[Evidence]:
@@ -21,6 +22,7 @@ def order(view: CaseView) -> Iterator[Evidence]:
 
 def _walk(rollout: Rollout) -> Iterator[Evidence]:
     table, state, broke = TABLES[rollout.dialect], IDLE, False
+    changed: Event | None = None  # the last event of the server that changed the state
     odd, notices, timed_out = _odd_ack(rollout), _notices(rollout), _timed_out(rollout)
     for event in rollout.events:
         if event.exchange in notices or (event.name == "StartRejected" and event.exchange in timed_out):
@@ -34,8 +36,9 @@ def _walk(rollout: Rollout) -> Iterator[Evidence]:
                     continue  # our answer to an event that should not have been
                 raise SuiteError(f"the suite's own trainer broke the order of events: {after}")
             broke = True
-            yield _breach(odd, after, event)
+            yield replace(_breach(odd, after, event), timing=_is_close(changed, event))
         else:
+            changed = event if event.role == "server" and after != state else changed
             state = after
     if not broke:
         yield from _kept(rollout)
@@ -62,6 +65,14 @@ def _gave_up_before(rollout: Rollout, event: Event) -> bool:
     before = rollout.last_before(event.exchange)
     last = before.exchange if before else None
     return last is not None and last.fault == HUNG_UP and last.ended is not None and last.ended - event.at < TOGETHER_S
+
+
+def _is_close(changed: Event | None, event: Event) -> bool:
+    """Whether an event came on another connection so soon after the one that makes it illegal that it may have been sent before that one. A
+    suite that waited for a CPU finds both at once, and reads them in no particular order."""
+    if changed is None or changed.name == event.name:
+        return False
+    return changed.exchange != event.exchange and event.at - changed.at < TOGETHER_S
 
 
 def _breach(odd_ack: int | None, breach: OutOfOrder, event: Event) -> Finding:
