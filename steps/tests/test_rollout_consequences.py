@@ -37,7 +37,9 @@ def test_a_rollout_that_timed_out_is_no_rejected_start(status: int, expected: se
 
 
 @pytest.mark.parametrize(("later_s", "timing"), [(0.0, True), (0.1, True), (1.0, False)])
-def test_what_came_on_another_connection_at_the_same_time_may_have_been_sent_before(later_s: float, timing: bool) -> None:
+def test_what_came_on_another_connection_at_the_same_time_may_have_been_sent_before(
+    later_s: float, timing: bool
+) -> None:
     """A suite that waited for a CPU finds the last request and the result at once, and may read the result first."""
     one = Played("sync", Script((Reply(text="Done."), Reply(text="Late."))))
     n = one.trace.open(Request("POST", START_PATH["sync"], (), json.dumps(one.given.body).encode()), to_target=True)
