@@ -299,6 +299,42 @@ def test_logprobs_that_a_stream_lost_are_said_to_be_missing() -> None:
     assert (found.requirement, found.observed) == ("CHAT-023", "no logprobs in the stream")
 
 
+def continued(logprobs: list[dict[str, Any]], **last: Any) -> set[str]:
+    """What is found where the request ends with an assistant message that the response has again, and continues."""
+    return plainly(
+        untold("The sum is 8", logprobs, len(logprobs)), messages=[*QUESTION, {**last, "content": "The sum"}]
+    )
+
+
+def test_a_message_that_is_continued_has_logprobs_of_what_was_sampled() -> None:
+    assert continued(entries(SUM[2:]), role="assistant") == set()
+    assert continued(entries(SUM), role="assistant") == set()
+    assert continued(entries(SUM[3:]), role="assistant") == {"CHAT-023"}
+    assert continued(entries(SUM[2:]), role="user") == {"CHAT-023"}
+
+
+def test_nothing_is_owed_to_a_negative_number_of_alternatives() -> None:
+    assert plainly(untold("The sum is 8", None, 5), top_logprobs=-1) == set()
+    assert plainly(untold("The sum is 8", None, 5), top_logprobs=0) == {"CHAT-023"}
+
+
+@pytest.mark.parametrize(
+    ("text", "sampled", "wanted"),
+    [
+        ("\ufffd", -3.0, set()),  # half a character, and not the one that is listed
+        ("", -3.0, set()),
+        ("\ufffd", -0.2, {"CHAT-037"}),  # likelier than what is listed, and not listed
+        (" is", -3.0, {"CHAT-037"}),
+    ],
+    ids=str,
+)
+def test_tokens_that_share_a_text_are_told_apart_by_what_is_likely(text: str, sampled: float, wanted: set[str]) -> None:
+    one = {"token": text, "logprob": sampled, "bytes": None}
+    tops = [{"token": "a", "logprob": -0.3, "bytes": None}, {"token": text, "logprob": -2.0, "bytes": None}]
+    answer = untold("The sum is 8", [*entries(SUM, ""), {**one, "top_logprobs": tops}], 5)
+    assert plainly(answer, temperature=1, top_logprobs=2) == wanted
+
+
 ROCKET = "\U0001f680".encode()
 
 

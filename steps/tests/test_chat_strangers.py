@@ -15,6 +15,7 @@ from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.profiles import profile_of
 from rollout_conformance.steps.profiles.chat.capabilities import has
+from rollout_conformance.steps.profiles.chat.card import ChatCard
 from rollout_conformance.steps.profiles.chat.determinism import ANSWERS_DIFFER, DIFFERENT, SAME
 from rollout_conformance.steps.run_setup import RunOptions, ready
 
@@ -23,15 +24,16 @@ ENGINE = "app:rollout_server.tests.inference.strangers:create_app"
 STREAMS = ("scenarios/chat/streams.yaml", "scenarios/chat/tools.yaml")
 
 
-def outcomes(name: str, *files: str, declares: tuple[str, ...] = ()) -> list[Outcome]:
-    """The cases of these files, or all that there are, against one of the engines, whose card declares these capabilities."""
-    return asyncio.run(_outcomes(name, files, declares))
+def outcomes(name: str, *files: str, declares: tuple[str, ...] = (), **more: object) -> list[Outcome]:
+    """The cases of these files, or all that there are, against one of the engines, whose card declares these capabilities and has these
+    members more."""
+    return asyncio.run(_outcomes(name, files, {"capabilities": list(declares), **more}))
 
 
-async def _outcomes(name: str, files: tuple[str, ...], declares: tuple[str, ...]) -> list[Outcome]:
+async def _outcomes(name: str, files: tuple[str, ...], more: dict[str, object]) -> list[Outcome]:
     env = {"STRANGER": name, "ENGINE_KEY": KEY}
-    members = {"env": env, "key": KEY, "settle_s": 0, "patience_s": 15, "capabilities": list(declares)}
-    described = Card.model_validate(members)
+    members = {"env": env, "key": KEY, "settle_s": 0, "patience_s": 15, **more}
+    described = ChatCard.model_validate(members)
     async with ready(RunOptions(profile="chat", target=ENGINE, described=described, level="may")) as run:
         cases = [case for case in run.applicable(case_catalog.every("chat")) if not files or case.at.file in files]
         return list(await asyncio.gather(*(run.runner.play(case) for case in run.ordered(cases))))
@@ -123,6 +125,19 @@ def test_an_engine_that_does_not_tell_its_context_is_asked_with_little_and_last(
     assert len(long.trace.exchanges[0].request.body) < 200_000
     others = [one.trace.epoch for one in played if one.trace is not None and one is not long]
     assert long.trace.epoch > max(others)
+
+
+def test_a_prompt_that_is_longer_than_the_card_says_has_to_be_rejected() -> None:
+    files = ("scenarios/chat/surface.yaml", "features/chat/rejections.feature")
+    assert set(broken(outcomes("untold_context", *files, context_tokens=40))) == {"CHAT-004"}
+    assert broken(outcomes("untold_context", *files, context_tokens=4096)) == {}
+
+
+def test_a_message_that_is_continued_has_no_logprobs_of_its_beginning() -> None:
+    played = outcomes("continues", "scenarios/chat/histories.yaml")
+    assert broken(played) == {}
+    (whole,) = [one for one in played if one.case.name.endswith(": an assistant message at the end")]
+    assert whole.judgement.verdict is Verdict.PASS
 
 
 FREE = ["no_usage", "untold_end", "rejects_no_choice", "wants_model", "gateway", "no_streams"]

@@ -193,6 +193,18 @@ def small_context() -> None:
     os.environ["ENGINE_MAX_MODEL_LEN"] = "2048"
 
 
+def continues() -> None:
+    """An assistant message at the end of a request is continued: a whole response has its text again, without logprobs, as that of llama.cpp."""
+
+    def with_beginning(original: Any, request: Any, choice: Choice) -> dict[str, Any]:
+        whole: dict[str, Any] = original(request, choice)
+        last = request.messages[-1] if request.messages else {}
+        text = last.get("content") if last.get("role") == "assistant" else None
+        return {**whole, "content": text + (whole["content"] or "")} if isinstance(text, str) else whole
+
+    around(chat_completion, "message", with_beginning)()
+
+
 def other_paths() -> None:
     """Every unknown path is a page for browsers, with 200."""
     page = HTMLResponse("<p>Welcome</p>")
@@ -350,6 +362,7 @@ FREEDOMS: dict[str, Callable[[], None]] = {
         elsewhere,
         untold_context,
         small_context,
+        continues,
         loses_reasoning,
         other_paths,
         cool,

@@ -31,3 +31,6 @@ class ChatCard(ServerCard):
         pattern=r"^[\w-]+(\[\])?(\.[\w-]+(\[\])?)*$",
         description="where a response has its token ids, if not at choices[].token_ids: choices[].provider_specific_fields.token_ids",
     )
+    context_tokens: int | None = Field(
+        None, ge=1, description="how many tokens the model takes, where the list of models has no max_model_len"
+    )

@@ -104,12 +104,22 @@ def _answered(case: Case, view: CaseView, response: ChatResponse, status: int) -
     if status in GATEWAY and case.requirements[0] == NO_5XX:
         return Cause(f"a gateway returned {told}, which the requirement leaves to it", since=response.n)
     if status >= 500:
-        return _found(case.requirements[0] if status in GATEWAY else NO_5XX, EXPECTED, told, response)
+        return _found(
+            case.requirements[0] if status in GATEWAY else NO_5XX, _allowed(case, view, response), told, response
+        )
     if status >= 400 and (lacks := _may_lack(case, view, response)):
         return Cause(f"rejected with {told}: {lacks}", since=response.n)
     if status >= 400:
         return _found(case.requirements[0], EXPECTED, f"rejected with {told}", response)
     return _found(case.requirements[0], EXPECTED, f"a redirect: {told}", response)
+
+
+def _allowed(case: Case, view: CaseView, response: ChatResponse) -> str:
+    """The statuses that a case gives reason for, in words."""
+    others = sorted(_named(case, view, response) - {200})
+    if not others:
+        return EXPECTED
+    return f"{', '.join(map(str, [200, *others[:-1]]))} or {others[-1]}: the case gives reason for no other status"
 
 
 def _may_lack(case: Case, view: CaseView, response: ChatResponse) -> str:

@@ -149,6 +149,7 @@ class ChatPeers(NoPeers):
     async def discover(self, base_url: str, dialects: tuple[str, ...]) -> tuple[str, ...]:
         """Which model is requested: the one that is named, else the first that is listed. Raises `NotUsable` when there is no server."""
         named = self.setting.model or (self.setting.engine.model if self.setting.engine else self.card.model)
+        self.context_tokens = self.card.context_tokens or self.context_tokens
         if not self._asks_for_models():
             self.model = named or ""
             return dialects
@@ -163,7 +164,8 @@ class ChatPeers(NoPeers):
         models = {str(one.get("id")): one for one in data if isinstance(one, dict)} if isinstance(data, list) else {}
         self.model, self.listed = named or next(iter(models), ""), frozenset(models) if isinstance(data, list) else None
         takes = models.get(self.model, {}).get("max_model_len")
-        self.context_tokens = takes if type(takes) is int and 0 < takes <= MOST_CONTEXT else self.context_tokens
+        if self.card.context_tokens is None and type(takes) is int and 0 < takes <= MOST_CONTEXT:
+            self.context_tokens = takes
         return dialects
 
     async def learn(self, base_url: str, dialect: str, greeting: Trace) -> None:

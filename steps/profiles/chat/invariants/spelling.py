@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from rollout_conformance.steps.engine.json_diff import show
-from rollout_conformance.steps.engine.lenient_json import JsonObject
+from rollout_conformance.steps.engine.lenient_json import JsonObject, listed, mapping
 from rollout_conformance.steps.profiles.chat.responses import ChatResponse, Choice
 
 Entry = JsonObject
@@ -20,23 +20,30 @@ def is_judged(response: ChatResponse, choice: Choice) -> bool:
     return not unclear and bool(choice.content.strip())
 
 
-def spells(choice: Choice, alone: bool = False) -> bool:
+def spells(choice: Choice, alone: bool = False, begun: str = "") -> bool:
     """Whether the entries end in the content: byte by byte, but for white space at the ends of the content.
 
-    `alone` when nothing may come before it. Where entries have no bytes, and their tokens end within a character, only ASCII is compared; where
-    the content has U+FFFD, as well, unless the bytes are whole characters and each entry has some: an entry without any may be that of the
-    token whose bytes were replaced, as vLLM has it.
+    `alone` when nothing may come before it; `begun` is what the request had of it already. Where entries have no bytes, and their tokens end
+    within a character, only ASCII is compared; where the content has U+FFFD, as well, unless the bytes are whole characters and each entry has
+    some: an entry without any may be that of the token whose bytes were replaced, as vLLM has it.
     """
     given = [entry_bytes(entry) for entry in choice.logprobs or ()]
+    wanted = choice.content.strip().removeprefix(begun.strip()).strip().encode("utf-8", "replace")
     if not given:
-        return False
-    wanted = choice.content.strip().encode("utf-8", "replace")
+        return not wanted
     pieces = [one or b"" for one in given]
     if REPLACED in wanted and all(given) and _is_whole(b"".join(pieces)):
         return False
     if None in given or REPLACED in wanted:
         pieces, wanted = [_ascii(piece) for piece in pieces], _ascii(wanted).strip()
     return any(text == wanted if alone else text.endswith(wanted) for text in _texts(pieces))
+
+
+def begun(response: ChatResponse) -> str:
+    """The text of an assistant message that ends the request: servers that continue it, as llama.cpp does, return it with what they sampled."""
+    last = mapping((listed(response.request.get("messages")) or [None])[-1])
+    text = last.get("content")
+    return text if last.get("role") == "assistant" and isinstance(text, str) else ""
 
 
 def spelling(choice: Choice) -> str:

@@ -9,7 +9,7 @@ from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.lenient_json import JsonObject, mappings
 from rollout_conformance.steps.engine.trace import parse
 from rollout_conformance.steps.profiles.chat.invariants.evidence import broken, completions, satisfied
-from rollout_conformance.steps.profiles.chat.invariants.spelling import is_judged, spelling, spells
+from rollout_conformance.steps.profiles.chat.invariants.spelling import begun, is_judged, spelling, spells
 from rollout_conformance.steps.profiles.chat.responses import MOST, ChatResponse, Choice, functions
 from rollout_conformance.steps.profiles.chat.view import CaseView
 
@@ -86,7 +86,12 @@ def _logprobs(view: CaseView, response: ChatResponse, choice: Choice, ids: tuple
         yield broken(23, f"{len(ids)} logprobs for {len(ids)} ids", observed, response.n)
         return
     strange = next((n for n, pair in enumerate(zip(entries, ids, strict=True)) if _foreign(view, *pair)), None)
-    if strange is None and _is_of_ids(view, choice, ids) and is_judged(response, choice) and not spells(choice):
+    if (
+        strange is None
+        and _is_of_ids(view, choice, ids)
+        and is_judged(response, choice)
+        and not (spells(choice) or spells(choice, begun=begun(response)))
+    ):
         yield broken(23, f"bytes that are, one after the other, {show(choice.content)}", spelling(choice), response.n)
     elif strange is None:
         yield satisfied(23)
@@ -138,7 +143,7 @@ def alternatives(view: CaseView) -> Iterator[Evidence]:
                         response.n,
                     )
                     break
-                if same and isinstance(value, int | float) and not any(_close(value, one) for one in same):
+                if same and _is_listed(entry, tops) and not any(_close(value, one) for one in same):
                     yield broken(
                         37,
                         f"logprob {same[0]} for {show(entry.get('token'))}, as among the alternatives",
@@ -146,6 +151,17 @@ def alternatives(view: CaseView) -> Iterator[Evidence]:
                         response.n,
                     )
                     break
+
+
+def _is_listed(entry: JsonObject, tops: Sequence[JsonObject]) -> bool:
+    """Whether the alternatives with the text of a token have to be that token. Several tokens have an empty text, or U+FFFD: one that is less
+    likely than all that are listed may be none of them."""
+    value, text = entry.get("logprob"), entry.get("token")
+    if not isinstance(value, int | float):
+        return False
+    listed = [one for top in tops if isinstance(one := top.get("logprob"), int | float)]
+    shared = not text or (isinstance(text, str) and BROKEN_LETTER in text)
+    return not shared or value >= min(listed, default=value)
 
 
 CONSTRAINTS = ("logit_bias", "frequency_penalty", "presence_penalty", "ignore_eos", "min_tokens")

@@ -10,7 +10,7 @@ from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.lenient_json import mapping
 from rollout_conformance.steps.profiles.chat.invariants.evidence import broken, completions, not_streamed, satisfied
-from rollout_conformance.steps.profiles.chat.invariants.spelling import is_judged, spelling, spells
+from rollout_conformance.steps.profiles.chat.invariants.spelling import begun, is_judged, spelling, spells
 from rollout_conformance.steps.profiles.chat.invariants.tokens import probabilities
 from rollout_conformance.steps.profiles.chat.responses import ChatResponse, Choice
 from rollout_conformance.steps.profiles.chat.view import CaseView
@@ -19,16 +19,22 @@ from rollout_conformance.steps.profiles.chat.view import CaseView
 def spelled(view: CaseView) -> Iterator[Evidence]:
     """The logprobs of a response are those of its content."""
     for response in completions(view):
-        for choice in response.choices if response.request.get("logprobs") else ():
+        for choice in response.choices if _has_to_have(response) else ():
             if choice.ids is None:
                 yield from probabilities(response, choice.logprobs or [])
                 yield from _spelled(view, response, choice)
 
 
+def _has_to_have(response: ChatResponse) -> bool:
+    """Whether logprobs were requested; a negative number of alternatives is no request that anything is owed to."""
+    most = response.request.get("top_logprobs")
+    return bool(response.request.get("logprobs")) and not (isinstance(most, int) and most < 0)
+
+
 def _spelled(view: CaseView, response: ChatResponse, choice: Choice) -> Iterator[Evidence]:
     if not is_judged(response, choice) or _differs(view, response, choice):
         return
-    if spells(choice):
+    if spells(choice) or spells(choice, begun=begun(response)):
         yield satisfied(23)
         return
     expected = f"a logprob for each token of the content {show(choice.content)}"
