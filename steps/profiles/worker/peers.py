@@ -24,8 +24,11 @@ from rollout_conformance.steps.profiles.worker.dialects import DIALECTS
 CONTRACT = Contract(ROOT / "contracts" / "worker")
 CAPABILITIES = requirements.capabilities(CONTRACT.requirements)
 ANSWER_S = 5.0
+LOADS = 503  # the status of a health check while a model is loaded
+LOOK_AGAIN_S = 0.05
+LOADING = "loading"  # the variant whose loading is what is judged
 HAS = "the target card has "
-VARIANTS = ("one_slot", "full", "loading", "failing", "small_memory", "small_context")  # of the card, not capabilities
+VARIANTS = ("one_slot", "full", LOADING, "failing", "small_memory", "small_context")  # of the card, not capabilities
 
 
 @dataclass(slots=True)
@@ -68,6 +71,13 @@ class WorkerPeers(ClientOnly):
 
     async def capacity(self, base_url: str, dialects: tuple[str, ...], jobs: int) -> int | None:
         return self.card.slots
+
+    async def served(self, client: httpx.AsyncClient, base_url: str, variant: str) -> None:
+        """Wait until a worker that was just started has loaded its model; one that never has is for the cases to judge."""
+        with contextlib.suppress(TimeoutError, httpx.HTTPError, OSError):
+            async with asyncio.timeout(0 if variant == LOADING else self.card.start_s):
+                while (await client.get(f"{base_url}{self.card.path('/health')}")).status_code == LOADS:
+                    await asyncio.sleep(LOOK_AGAIN_S)
 
     def found(self) -> Found:
         members = {"model": self.model} if self.model else {}

@@ -41,8 +41,22 @@ def test_three_equal_samples(logprob: float | None, expected: bool | None) -> No
 
 @pytest.mark.parametrize(
     ("logprobs", "expected"),
-    [((-0.7, -0.7), False), ((-0.7, -0.9), None), ((-0.001, -0.001), None), ((None, None), False)],
-    ids=["equal log probabilities", "other log probabilities", "tokens without an alternative", "none"],
+    [
+        ((-0.7, -0.7), False),
+        ((-0.7, -0.9), None),
+        ((-0.7, -0.702), None),
+        ((-0.7, -0.70001), False),
+        ((-0.001, -0.001), None),
+        ((None, None), False),
+    ],
+    ids=[
+        "equal log probabilities",
+        "others",
+        "others within the tolerance",
+        "noise",
+        "tokens without an alternative",
+        "none",
+    ],
 )
 def test_equal_outputs_of_two_prompts(logprobs: tuple[float | None, ...], expected: bool | None) -> None:
     jobs = [job(value, prompt) for value, prompt in zip(logprobs, ("cat", "whale"), strict=True)]
