@@ -1,4 +1,4 @@
-"""The reference inference server as the engine behind a server of the gallery."""
+"""A reference server as the engine behind a server of the gallery: the inference server, or the worker with its tiny model."""
 
 import socket
 import subprocess
@@ -7,12 +7,12 @@ import time
 WITHIN_S = 60.0
 
 
-def engine(suite_python: str) -> str:
+def engine(suite_python: str, kind: str = "inference") -> str:
     """Start one on a free port, and wait until it accepts connections; it ends with the process group of its caller. Its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    started = [suite_python, "-m", "rollout_conformance.rollout_server.inference", "--port", str(port)]
+    started = [suite_python, "-m", f"rollout_conformance.rollout_server.{kind}", "--port", str(port)]
     subprocess.Popen(started)  # noqa: S603 - the Python of the suite
     end = time.monotonic() + WITHIN_S
     while time.monotonic() < end:

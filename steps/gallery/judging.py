@@ -14,6 +14,7 @@ from rollout_conformance.steps.engine.report_file import Report
 from rollout_conformance.steps.gallery.entry import Entry, Expected
 
 SUITE = "from rollout_conformance.steps.entry import main; main()"
+WAIT_S = 60.0  # for a server that accepts connections before its model is loaded
 REPORT = "run.ndjson"
 LOG = "run.txt"
 
@@ -78,6 +79,7 @@ def command(entry: Entry, environment: Path, report: Path) -> list[str]:
     words = [sys.executable, "-c", SUITE, "run", "--profile", about.profile, "--target", entry.target(environment)]
     words += ["--dialect", about.dialect] if about.dialect else []
     words += ["--card", str(entry.card)] if entry.card else []
+    words += ["--wait", f"{WAIT_S:g}"]
     return [*words, "-j", str(about.jobs), "--max-time", f"{about.max_time_s:g}", "--report", str(report)]
 
 
