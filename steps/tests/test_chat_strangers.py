@@ -77,6 +77,12 @@ def test_content_parts_may_be_rejected() -> None:
     assert verdicts(played) <= {Verdict.PASS, Verdict.SKIP}
 
 
+def test_a_demanded_call_may_come_with_others() -> None:
+    played = outcomes("calls_twice", "scenarios/chat/tools.yaml", "features/chat/tools.feature")
+    assert broken(played) == {}
+    assert verdicts(played) == {Verdict.PASS, Verdict.SKIP}
+
+
 def test_errors_of_another_form_break_no_must() -> None:
     played = outcomes("detail", "scenarios/chat/surface.yaml")
     assert set(broken(played)) == {"CHAT-008"}

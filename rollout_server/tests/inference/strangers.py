@@ -6,6 +6,7 @@ vLLM does.
 
 import json
 import os
+import secrets
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -275,6 +276,19 @@ def _silent_end(value: Any) -> Any:
     return {**whole, "token": "", "bytes": None} if ends else whole
 
 
+def calls_twice() -> None:
+    """A demanded call is made two times: `required` and a named tool demand at least one."""
+    around(rule_based_model, "forced_calls", _two_calls)()
+
+
+def _two_calls(original: Any, request: Any, mode: str) -> dict[str, Any]:
+    one: dict[str, Any] = original(request, mode)
+    if request.parallel_tool_calls is False:
+        return one
+    (call, *others) = one["tool_calls"]
+    return {**one, "tool_calls": [call, *others, {**call, "id": f"call_{secrets.token_hex(8)}"}]}
+
+
 def _is_cold(value: Any) -> bool:
     return isinstance(value, dict) and value.get("temperature") == -1
 
@@ -372,6 +386,7 @@ FREEDOMS: dict[str, Callable[[], None]] = {
         random,
         no_usage,
         untold_end,
+        calls_twice,
     )
 }
 ANSWERS: dict[str, tuple[int, Callable[[int, dict[str, Any]], bool]]] = {
