@@ -7,6 +7,7 @@ from typing import Any
 
 from rollout_conformance.steps.engine.suggestions import unknown_name
 from rollout_conformance.steps.engine.yaml_source import Path_, Source
+from rollout_conformance.steps.scenario.repeated_text import written_out
 
 PLACEHOLDER = re.compile(r"<(\w+)>")
 LONGEST = 40  # characters of a value in the name of a row, where another value is shorter
@@ -15,8 +16,10 @@ LONGEST = 40  # characters of a value in the name of a row, where another value 
 def rows(source: Source, path: Path_, written: Any) -> Iterator[tuple[str, Any]]:
     """What is appended to the name of the case, and the case with the values of a row; the case itself where it has no rows.
 
-    Raises `SuiteError` for rows that differ in their columns, two equal rows, and a placeholder without a column.
+    Repeated texts are written out. Raises `SuiteError` for rows that differ in their columns, two equal rows, a placeholder without a column,
+    and a repeated text that is too long.
     """
+    written = written_out(source, path, written)
     table = written.get("examples") if isinstance(written, Mapping) else None
     if not isinstance(table, list) or not table or not all(isinstance(row, Mapping) for row in table):
         yield "", written  # what is no table is told with all else that is wrong with the case

@@ -69,3 +69,24 @@ def test_a_value_of_a_row_that_its_member_cannot_have_is_reported() -> None:
     )
     with pytest.raises(SuiteError, match=r"f.yaml:5:26: .*response_mask: unknown word 'wide'"):
         loader.compiled(yaml_source.parse(text, "f.yaml"), PROFILES["trainer"])
+
+
+def test_a_repeated_text_is_written_out() -> None:
+    [(_, case)] = filled('name: n\nsteps: [{a: "b<😀 3 times>"}, "<xy 2 times>"]\n')
+    assert case["steps"] == [{"a": "b😀😀😀"}, "xyxy"]
+
+
+def test_a_repeated_text_in_a_row_names_no_case() -> None:
+    [(name, case)] = filled('name: n\nsteps: [{a: <x>}]\nexamples: [{what: many, x: "<😀 256 times>"}]\n')
+    assert (name, case["steps"]) == ("[many]", [{"a": "😀" * 256}])
+
+
+@pytest.mark.parametrize("times", ["0", "999999999"])
+def test_a_repeated_text_is_neither_empty_nor_endless(times: str) -> None:
+    with pytest.raises(SuiteError, match=f"steps.0.a: 'ab' {times} times: a repeated text has 1 to"):
+        filled(f'name: n\nsteps: [{{a: "<ab {times} times>"}}]\n')
+
+
+def test_a_comparison_is_no_repeated_text() -> None:
+    [(_, case)] = filled('name: n\nsteps: ["1 < 3 and 3 times> 2"]\n')
+    assert case["steps"] == ["1 < 3 and 3 times> 2"]
