@@ -5,7 +5,7 @@ import pytest
 from rollout_conformance.steps.engine.findings import Verdict
 from rollout_conformance.steps.tests.trainer_runs import card, found, played
 
-ABOUT_TOOLS = {"TRAINER-183", "TRAINER-200"}
+ABOUT_TOOLS = {"TRAINER-183", "TRAINER-190", "TRAINER-200"}
 
 
 @pytest.mark.parametrize(
@@ -14,6 +14,7 @@ ABOUT_TOOLS = {"TRAINER-183", "TRAINER-200"}
         ("sync", "", set()),
         ("callback", "", set()),
         ("sync", "drops_tools_of_requests", {"TRAINER-183"}),
+        ("callback", "drops_tools_of_requests", {"TRAINER-197"}),
     ],
 )
 def test_dropped_tools_of_requests_are_found(dialect: str, mutant: str, broken: set[str]) -> None:

@@ -131,7 +131,7 @@ MUTANTS = (
     Mutant(
         "drops_tools_of_requests",
         breaks="183",
-        also=("200",),
+        also=("197", "200"),
         what="the tools of generation requests are dropped, where they have any (`rollouts: open`)",
         patch=put(endpoints, "tools_of", lambda body: []),
         by=TESTS,

@@ -6,6 +6,7 @@ A demand that is not met accuses the first requirement of its case.
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Literal
 
 from rollout_conformance.steps.engine.comparison import Comparison
@@ -14,6 +15,7 @@ from rollout_conformance.steps.engine.json_diff import first, show
 from rollout_conformance.steps.engine.lenient_json import listed, mapping, mappings
 from rollout_conformance.steps.engine.trace import Exchange, parse
 from rollout_conformance.steps.engine.verbs import phrase, verb
+from rollout_conformance.steps.profiles.trainer.request_tools import first_prompts, holds
 from rollout_conformance.steps.profiles.trainer.state import Call, CaseView, JsonObject, RolloutState, recorded
 from rollout_conformance.steps.profiles.trainer.statuses import Status, fits
 from rollout_conformance.steps.profiles.trainer.truncation import choice, count, finished, is_empty, reaches
@@ -225,17 +227,15 @@ class ToolsInPrompts(RolloutExpectation):
         own = {tool["function"]["name"] for tool in rollout.tools}
         others = {t["function"]["name"] for o in view.rollouts.values() for t in o.tools} - own
         for text, n in _prompts(view, rollout):
-            missing = sorted(name for name in own if f"{name}(" not in text and f'"{name}"' not in text)
+            missing = sorted(name for name in own if not holds(text, name))
             wrong = sorted(name for name in others if f"{name}(" in text or f'"name": "{name}"' in text)
             observed = f"without {', '.join(missing) or 'none'}, with {', '.join(wrong) or 'none'} of another rollout"
             yield Comparison(not missing and not wrong, f"{', '.join(sorted(own))} in the prompt", observed, (n,))
 
 
 def _prompts(view: CaseView, rollout: RolloutState) -> Iterator[tuple[str, int]]:
-    turns = [turn for line in recorded(view.record(rollout)) for turn in mappings(line.get("turns"))]
-    for turn in turns[:1]:
-        ids = [one for one in listed(turn.get("prompt_token_ids")) if isinstance(one, int)]
-        yield view.tokens.decode(ids), rollout.records[-1]
+    for text in islice(first_prompts(view, rollout), 1):
+        yield text, rollout.records[-1]
     for call, body in view.replies(rollout):
         if isinstance(body.get("prompt_token_ids"), list):
             yield view.tokens.decode(body["prompt_token_ids"]), call.n

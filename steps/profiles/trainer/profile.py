@@ -35,6 +35,7 @@ from rollout_conformance.steps.profiles.trainer.greeting import greeting, read_p
 from rollout_conformance.steps.profiles.trainer.invariants import leaks, order, records, replies
 from rollout_conformance.steps.profiles.trainer.logprobs import logprobs
 from rollout_conformance.steps.profiles.trainer.mistakes import mistakes
+from rollout_conformance.steps.profiles.trainer.request_tools import dropped_tools
 from rollout_conformance.steps.profiles.trainer.rollout_naming import URL, naming
 from rollout_conformance.steps.profiles.trainer.rollout_source import Source, source_of, unmet_need
 from rollout_conformance.steps.profiles.trainer.state import (
@@ -210,7 +211,7 @@ PROFILE: Profile[TrainerState, CaseView] = Profile(
     tables=TABLES,
     peers=peers,
     read=read,
-    invariants=(order, replies, records, logprobs, failures, leaks),
+    invariants=(order, replies, records, dropped_tools, logprobs, failures, leaks),
     fuzz=Fuzz(
         fuzz_adapter.Adapter(),
         conforms="TRAINER-300",
