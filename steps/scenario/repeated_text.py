@@ -1,4 +1,4 @@
-"""`<TEXT 256 times>` in a text of a case in YAML: that text so many times in a row, so that a long text stays readable."""
+"""`<TEXT 256 times>` in a text of a case in YAML: the text repeated 256 times, so that a long text stays readable."""
 
 import re
 from collections.abc import Mapping

@@ -86,6 +86,23 @@ def _named_again(original: Any, choice: Any, start: int, end: int) -> Any:
         yield {**delta, "tool_calls": [{**call, "id": f"call_{start}"} for call in calls]} if calls else delta
 
 
+def _id_again(original: Any, choice: Choice, start: int, end: int) -> Any:
+    """Each fragment of a call has its id."""
+    for delta in original(choice, start, end):
+        calls = [{**call, "id": choice.calls[call["index"]].id} for call in delta.get("tool_calls") or ()]
+        yield {**delta, "tool_calls": calls} if calls else delta
+
+
+def _first_alternatives(original: Any, context: ResponseContext, choice: Choice, position: int) -> dict[str, Any]:
+    """Each token of a stream has the alternatives of the first one."""
+    found: dict[str, Any] = original(context, choice, position)
+    if not context.request.top_logprobs or not found["logprobs"]:
+        return found
+    alternatives = choice.logprobs[0]["top_logprobs"]
+    content = [{**entry, "top_logprobs": alternatives} for entry in found["logprobs"]["content"]]
+    return {**found, "logprobs": {"content": content}}
+
+
 def _later(original: Any, context: ResponseContext, choice: dict[str, Any]) -> dict[str, Any]:
     chunk: dict[str, Any] = original(context, choice)
     return {**chunk, "created": context.created + 1}
@@ -179,6 +196,19 @@ MUTANTS = (
         breaks="058",
         what="each fragment of a call has another id",
         patch=around(chat_stream, "deltas", _named_again),
+    ),
+    Mutant(
+        "id_in_every_fragment",
+        breaks="069",
+        what="each fragment of a call has the id of the call",
+        patch=around(chat_stream, "deltas", _id_again),
+    ),
+    Mutant(
+        "alternatives_of_the_first",
+        breaks="037",
+        also=("066",),
+        what="each token of a stream has the alternatives of the first one",
+        patch=around(chat_stream, "token_fields", _first_alternatives),
     ),
     Mutant(
         "usage_of_the_last",

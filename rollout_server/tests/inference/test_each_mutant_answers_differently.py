@@ -84,6 +84,7 @@ PROBES += [
     body(COUNT, tools=TOOLS, stop=" 4"),
     body(SUM, tools=TOOLS, max_tokens=28, stream=True),
     body(SUM, tools=TOOLS, logprobs=True, stream=True),
+    body(COUNT, logprobs=True, top_logprobs=2, stream=True),
     body(ROCKET, logprobs=True),
     body(NOW, tools=[CLOCK]),
     body(TELL, **WARM, stream=True, n=2),

@@ -20,13 +20,22 @@ class View:
         return self.responses.named(*words)
 
 
-def evidence(*streams: list[float]) -> list[Finding | Satisfied]:
+def evidence(*streams: list[float], short: list[float] | None = None) -> list[Finding | Satisfied]:
+    judge = StreamsIncrementally(beside="short") if short else StreamsIncrementally()
+    streams = (*([short] if short else []), *streams)
     trace = Trace(exchanges=[Exchange(n, True, "-", Request("POST", "/"), 0.0) for n in range(len(streams))])
     kept = [
-        StreamedResponse(f"a#{n + 1}", n, {}, 200, {}, chunks=(*(Chunk(at, {}) for at in times), Chunk(9, DONE)))
+        StreamedResponse(
+            "short" if times is short else f"a#{n + 1}",
+            n,
+            {},
+            200,
+            {},
+            chunks=(*(Chunk(at, {}) for at in times), Chunk(9, DONE)),
+        )
         for n, times in enumerate(streams)
     ]
-    return list(StreamsIncrementally().judge(View(trace, Responses.of(kept)), "X-1"))
+    return list(judge.judge(View(trace, Responses.of(kept)), "X-1"))
 
 
 ALL_AT_ONCE, EVENLY, IN_A_MOMENT = [1.0, 1.01, 1.02], [0.2, 0.6, 1.0], [0.01, 0.02, 0.03]
@@ -49,3 +58,12 @@ def test_one_good_stream_of_several_is_enough() -> None:
 @pytest.mark.parametrize("times", [IN_A_MOMENT, EVENLY[:2], []])
 def test_what_is_too_short_decides_nothing(times: list[float]) -> None:
     assert evidence(times) == []
+
+
+def test_a_target_that_begins_late_and_is_fast_decides_nothing() -> None:
+    assert evidence(ALL_AT_ONCE, short=[0.6, 0.7]) == []
+
+
+def test_a_first_event_that_waits_for_the_others_is_a_finding() -> None:
+    [found] = evidence(ALL_AT_ONCE, short=[0.1, 0.2])
+    assert isinstance(found, Finding)

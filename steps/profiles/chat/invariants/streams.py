@@ -57,10 +57,22 @@ def _call_deltas(response: ChatResponse) -> Iterator[Evidence]:
     wrong = next(_wrong_fragments(response), None)
     if wrong is None:
         yield satisfied(58)
+        yield _id_comes_once(response)
         return
     n, what = wrong
     expected = "an index in each fragment, one id and one name for each call"
     yield broken(58, expected, f"{what}; {around(response.chunks, n)}", response.n)
+
+
+def _id_comes_once(response: ChatResponse) -> Evidence:
+    named: set[tuple[int, object]] = set()
+    for n, choice, fragment in _fragments(response):
+        call = (choice, fragment.get("index"))
+        if fragment.get("id") and call in named:
+            observed = f"call {call[1]} has its id {show(fragment['id'])} again; {around(response.chunks, n)}"
+            return broken(69, "the id in the first fragment of a call only", observed, response.n)
+        named |= {call} if fragment.get("id") else set()
+    return satisfied(69)
 
 
 def _wrong_fragments(response: ChatResponse) -> Iterator[tuple[int, str]]:
