@@ -129,7 +129,7 @@ def _about_time(item: Evidence, trace: Trace) -> Evidence:
     if not isinstance(item, Finding):
         return item
     cited = (trace.exchanges[n] for n in item.exchanges if n < len(trace.exchanges))
-    return replace(item, timing=item.timing or any(one.to_target and one.ended is None for one in cited))
+    return replace(item, timing=item.timing or any(one.to_target and one.is_out_of_time for one in cited))
 
 
 def _precedes(item: Evidence, cause: Cause) -> bool:

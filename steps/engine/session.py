@@ -14,7 +14,7 @@ from typing_extensions import TypeVar
 
 from rollout_conformance.steps.engine import http_client, lateness
 from rollout_conformance.steps.engine.findings import SuiteError
-from rollout_conformance.steps.engine.trace import Event, Request, Response, Trace
+from rollout_conformance.steps.engine.trace import NO_ANSWER, Event, Request, Response, Trace
 
 if TYPE_CHECKING:
     from rollout_conformance.steps.engine.targets import Target
@@ -109,7 +109,7 @@ class Session(Generic[S, C]):
             self.unanswered += (
                 deadline_s is None
             )  # a deadline of its own may be that of a client that leaves on purpose
-            self.trace.close(n, fault=f"no answer within {deadline_s or self.patience_s * MOST_PATIENCE:g} s")
+            self.trace.close(n, fault=f"{NO_ANSWER} {deadline_s or self.patience_s * MOST_PATIENCE:g} s")
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             self.trace.close(n, fault=http_client.transport_fault(error))
         except SuiteError as error:

@@ -13,6 +13,10 @@ from rollout_conformance.steps.engine.json_text import parse as parse
 
 Headers = tuple[tuple[str, str], ...]
 MOST_PIECES = 500  # of a response of a backend
+NO_ANSWER = "no answer within"
+SILENT = "no end within"  # of a stream that stays open
+STILL_SENDING = "still sending after"
+"How the fault of an exchange begins whose end the suite did not wait for."
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,11 @@ class Exchange:
     fault: str | None = None
     ended: float | None = None
     pieces: tuple[tuple[float, int], ...] = ()
+
+    @property
+    def is_out_of_time(self) -> bool:
+        """Whether the suite did not wait for the end of the response any longer."""
+        return self.ended is None or (self.fault or "").startswith((NO_ANSWER, SILENT, STILL_SENDING))
 
     @property
     def elapsed_s(self) -> float | None:

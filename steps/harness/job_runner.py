@@ -9,12 +9,12 @@ import httpx
 
 from rollout_conformance.steps.engine import body_limits, http_client
 from rollout_conformance.steps.engine.loop_thread import LoopThread
-from rollout_conformance.steps.engine.trace import NotJson, parse
+from rollout_conformance.steps.engine.trace import SILENT, NotJson, parse
 from rollout_conformance.steps.profiles.worker.dialects.base import Dialect
 from rollout_conformance.steps.profiles.worker.job_reading import events_with_tokens, reading_of, transcript_of
 from rollout_conformance.steps.profiles.worker.job_spec import JobSpec
 from rollout_conformance.steps.profiles.worker.view import JobResponse
-from rollout_conformance.steps.sse.streams import SILENT, Endless
+from rollout_conformance.steps.sse.streams import Endless
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import Cause, Finding
 from rollout_conformance.steps.engine.session import Session, State
 from rollout_conformance.steps.engine.target_card import Card
-from rollout_conformance.steps.engine.trace import Trace
+from rollout_conformance.steps.engine.trace import NO_ANSWER, SILENT, STILL_SENDING, Trace
 from rollout_conformance.steps.http.checks import ResponseExpectation
 from rollout_conformance.steps.http.expectations import Status
 from rollout_conformance.steps.http.responses import KeptResponse, Responses, responses_of
@@ -94,5 +94,5 @@ def _is_judged(case: Case, view: HttpView, response: KeptResponse) -> bool:
 
 
 def _found(case: Case, expected: str, observed: str, response: KeptResponse) -> Cause:
-    silent = response.fault is not None and response.fault.startswith("no answer within")
+    silent = response.fault is not None and response.fault.startswith((NO_ANSWER, SILENT, STILL_SENDING))
     return Cause(observed, Finding(case.requirements[0], expected, observed, (response.n,), timing=silent), response.n)

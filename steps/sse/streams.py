@@ -11,7 +11,7 @@ from rollout_conformance.steps.engine import body_limits
 from rollout_conformance.steps.engine.http_client import COUNTED_BY_READER, headers, transport_fault
 from rollout_conformance.steps.engine.lenient_json import JSON
 from rollout_conformance.steps.engine.session import Session
-from rollout_conformance.steps.engine.trace import Headers, Request, Response, parse
+from rollout_conformance.steps.engine.trace import SILENT, STILL_SENDING, Headers, Request, Response, parse
 from rollout_conformance.steps.http.responses import KeptResponse
 from rollout_conformance.steps.sse.parser import Parser, SseEvent
 
@@ -20,8 +20,6 @@ LONGEST_EVENT = 16 << 20  # bytes
 KEPT_EVENTS = 1000  # of a stream that is not read to its end because it has too many
 PATIENCE = 4  # times the patience of the session: the longest time that a stream is read
 MOST_PATIENCE = 30  # the same, of one that is read for as long as its events come
-STILL_SENDING = "still sending after"
-SILENT = "no end within"  # the fault of a stream that stays open
 
 
 @dataclass(frozen=True, slots=True)

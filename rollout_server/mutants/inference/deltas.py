@@ -62,6 +62,20 @@ def _beheaded(original: Any, choice: Choice, start: int, end: int) -> Deltas:
             yield delta
 
 
+def _arguments_again(original: Any, context: ResponseContext, choice: Choice, *where: int) -> Iterator[dict[str, Any]]:
+    """Before the end of a choice the arguments of its last call come once more, as from a parser that flushes what it has sent."""
+    for chunk in original(context, choice, *where):
+        if chunk["choices"][0]["finish_reason"] and choice.calls:
+            again = {"index": len(choice.calls) - 1, "function": {"arguments": choice.calls[-1].arguments}}
+            yield chat_stream.chunk(context, chat_stream.choice_delta(choice, {"tool_calls": [again]}))
+        yield chunk
+
+
+def _empty_reason(original: Any, context: ResponseContext, choice: dict[str, Any]) -> dict[str, Any]:
+    chunk: dict[str, Any] = original(context, {**choice, "finish_reason": choice.get("finish_reason") or ""})
+    return chunk
+
+
 def _as_objects(message: dict[str, Any]) -> dict[str, Any]:
     calls = message.get("tool_calls")
     return {**message, "tool_calls": [_with_object(call) for call in calls]} if calls else message
@@ -130,6 +144,20 @@ MUTANTS = (
         also=("020", "021", "022", "026", "042", "043", "050", "015"),
         what="the arguments of a call are an object",
         patch=after(chat_completion, "message", _as_objects),
+    ),
+    Mutant(
+        "stream_arguments_again",
+        breaks="050",
+        also=("021", "022", "026", "040", "042", "043"),
+        what="at the end of a stream the arguments of a call are sent once more",
+        patch=around(chat_stream, "token_chunks", _arguments_again),
+    ),
+    Mutant(
+        "stream_finish_reason_empty",
+        breaks="051",
+        also=("*",),
+        what="finish_reason is an empty text until the end of a choice",
+        patch=around(chat_stream, "chunk", _empty_reason),
     ),
     Mutant(
         "no_zero_alternatives",

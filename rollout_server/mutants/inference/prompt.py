@@ -36,6 +36,11 @@ def _one_system_message(messages: Any) -> Any:
     return [message for n, message in enumerate(messages) if n == 0 or message.get("role") != "system"]
 
 
+def _system_first(messages: Any) -> Any:
+    """System messages within the conversation are moved to its beginning."""
+    return sorted(messages, key=lambda message: message.get("role") != "system")
+
+
 def _no_developer(messages: Any) -> Any:
     """Developer messages are dropped, as by templates that do not know the role."""
     return [message for message in messages if message.get("role") != "developer"]
@@ -81,6 +86,14 @@ def _no_empty(original: Any, request: ChatRequest, settings: Any) -> None:
     original(request, settings)
 
 
+def _only_short_ids(original: Any, request: ChatRequest, settings: Any) -> None:
+    """The template knows ids of nine characters, and the server returns longer ones."""
+    ids = [call["id"] for message in request.messages for call in message.get("tool_calls") or ()]
+    if any(len(one) > 9 for one in ids):
+        raise errors.bad("the id of a tool call has at most nine characters", "messages")
+    original(request, settings)
+
+
 def _parses_arguments(original: Any, request: ChatRequest, settings: Any) -> None:
     """Arguments of earlier calls that are no JSON are a server error."""
     for message in request.messages:
@@ -103,6 +116,13 @@ MUTANTS = (
         also=("025",),
         what="a system message in the middle is dropped",
         patch=after(chat_prompt, "history", _one_system_message),
+    ),
+    Mutant(
+        "system_messages_first",
+        breaks="025",
+        also=("026",),
+        what="system messages within the conversation are moved to its beginning",
+        patch=after(chat_prompt, "history", _system_first),
     ),
     Mutant(
         "developer_dropped",
@@ -160,6 +180,13 @@ MUTANTS = (
         also=("040", "026"),
         what="an assistant message with empty content is rejected",
         patch=around(request_validation, "check", _no_empty),
+    ),
+    Mutant(
+        "own_call_ids_rejected",
+        breaks="015",
+        also=("*",),
+        what="earlier calls are rejected for the ids that the server gave them",
+        patch=around(request_validation, "check", _only_short_ids),
     ),
     Mutant(
         "cut_arguments_500",

@@ -32,6 +32,18 @@ def _rewritten(body: dict[str, Any], rollout: Any) -> dict[str, Any]:
     return body
 
 
+def _emptied(body: dict[str, Any], rollout: Any) -> dict[str, Any]:
+    """Arguments that are no JSON become an empty object in the history."""
+    for message in body["messages"]:
+        for call in message.get("tool_calls") or []:
+            arguments = call.get("function", {}).get("arguments")
+            try:
+                json.loads(arguments if isinstance(arguments, str) else "{}")
+            except ValueError:
+                call["function"]["arguments"] = "{}"
+    return body
+
+
 def _respaced(body: dict[str, Any], rollout: Any) -> dict[str, Any]:
     for message in body["messages"]:
         for call in message.get("tool_calls") or []:
@@ -236,6 +248,13 @@ MUTANTS = (
         breaks="049",
         what="arguments are parsed and serialized again",
         patch=change_request(_respaced),
+        dialects=CALLBACK,
+    ),
+    Mutant(
+        "broken_arguments_emptied",
+        breaks="049",
+        what="arguments that are no JSON become an empty object in the history",
+        patch=change_request(_emptied),
         dialects=CALLBACK,
     ),
     Mutant(

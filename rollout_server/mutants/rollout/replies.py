@@ -74,6 +74,14 @@ def _refuses_null_content(original: Any, raw: Any, start: Any) -> Any:
     return checked
 
 
+def _needs_content(original: Any, raw: Any, start: Any) -> Any:
+    checked = original(raw, start)
+    message = raw["choices"][0]["message"]
+    if message.get("tool_calls") and "content" not in message:
+        raise errors.invalid_reply("it has no content")
+    return checked
+
+
 def _only_objects(original: Any, arguments: Any) -> Any:
     if isinstance(arguments, str) and isinstance(original(arguments), dict):
         raise ToolError("arguments must be an object, not a text")
@@ -93,6 +101,12 @@ MUTANTS = (
         also=("*",),
         what="null content beside tool calls is an error",
         patch=around(generation, "check", _refuses_null_content),
+    ),
+    Mutant(
+        "absent_content",
+        breaks="070",
+        what="a message with calls and without the member content is an error",
+        patch=around(generation, "check", _needs_content),
     ),
     Mutant(
         "objects_only",

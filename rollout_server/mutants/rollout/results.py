@@ -134,6 +134,14 @@ MUTANTS = (
         patch=change_metrics(lambda m: {**m, "num_llm_calls": m["num_llm_calls"] + 1}),
     ),
     Mutant(
+        "inserted_tokens_counted",
+        breaks="130",
+        what="response_tokens counts tokens between the turns",
+        patch=change_metrics(
+            lambda m: {**m, "response_tokens": m["response_tokens"] + 9 * max(0, m["num_llm_calls"] - 1)}
+        ),
+    ),
+    Mutant(
         "no_context",
         breaks="131",
         what="max_context_tokens is 0",

@@ -41,6 +41,26 @@ def _hidden_with_usage(
     return None if isinstance(chunk.get("usage"), dict) and options.adds_final else original(chunk, options)
 
 
+def _end_lost_beside_usage(original: Visible, self: Stream, event: bytes) -> bytes | None:
+    """Where the client requested usage, the chunk with the finish reason is lost."""
+    chunk = failover.parse_json(sse.data(event) or b"null")
+    choices = chunk.get("choices") if isinstance(chunk, dict) else None
+    ends = isinstance(choices, list) and any(isinstance(c, dict) and c.get("finish_reason") for c in choices)
+    return None if ends and self.usage_options.final else original(self, event)
+
+
+def _feeds_packets(self: sse.Splitter, chunk: bytes) -> list[bytes]:
+    """The end of an event is looked for within each packet."""
+    start, events = 0, []
+    searched = len(self._rest)
+    self._rest += chunk
+    while found := sse.END.search(self._rest, max(searched, start)):
+        events.append(bytes(self._rest[start : found.end()]))
+        start = found.end()
+    del self._rest[:start]
+    return events
+
+
 def _without(member: str) -> Callable[[Json], Json]:
     return lambda choice: {name: value for name, value in choice.items() if name != member}
 
@@ -150,6 +170,13 @@ MUTANTS = (
         patch=around(usage, "visible_chunk", _hidden_with_usage),
     ),
     Mutant(
+        "end_lost_beside_usage",
+        breaks="015",
+        also=("002", "036", "048"),
+        what="the chunk with the finish reason is lost where the client requested usage",
+        patch=around(Stream, "_visible_part", _end_lost_beside_usage),
+    ),
+    Mutant(
         "logprobs_without_text_lost",
         breaks="015",
         what="logprobs of chunks without text are lost",
@@ -196,6 +223,13 @@ MUTANTS = (
         breaks="066",
         what="events that end in CRLF or CR are not found",
         patch=put(sse, "END", re.compile(rb"\n\n")),
+    ),
+    Mutant(
+        "events_joined_at_packets",
+        breaks="015",
+        also=("*",),
+        what="two events are one where a packet ends between their line ends",
+        patch=put(sse.Splitter, "feed", _feeds_packets),
     ),
     Mutant("data_needs_space", breaks="066", what="`data:` needs a space after it", patch=put(sse, "data", _spaced)),
     Mutant(

@@ -25,6 +25,12 @@ def _masks_tools(original: Any, before: Trajectory, turn: Turn, text: str, inser
     return replace(after, response_mask=before.response_mask + (1,) * (len(after.token_ids) - len(before.token_ids)))
 
 
+def _masks_all(original: Any, *arguments: Any) -> Trajectory:
+    """No token counts as sampled."""
+    after: Trajectory = original(*arguments)
+    return replace(after, response_mask=(0,) * len(after.response_mask))
+
+
 def _shifted(original: Any, before: Trajectory, turn: Turn, text: str, inserted_ids: Any) -> Trajectory:
     after: Trajectory = original(before, turn, text, inserted_ids)
     mine = after.response_mask[len(before.response_mask) :]
@@ -56,6 +62,7 @@ def _hides_drift(original: Any, *arguments: Any) -> Trajectory:
 
 MUTANTS = (
     Mutant("trains_on_tools", breaks="188", what="tool results count as sampled", patch=_grown(_masks_tools)),
+    Mutant("mask_of_zeros", breaks="188", what="no token counts as sampled", patch=_grown(_masks_all)),
     Mutant("shifted_mask", breaks="188", what="the mask is shifted by one token", patch=_grown(_shifted)),
     Mutant(
         "encodes_again",

@@ -189,6 +189,19 @@ def same_at_second_attempt() -> None:
     play_with(scenario, weights=[1, 0])
 
 
+def end_beside_usage() -> None:
+    async def scenario(c: Caller, fakes: list[Fake]) -> None:
+        async def chunks(body: Any) -> Any:
+            yield {"choices": [{"index": 0, "delta": {}, "finish_reason": "length"}]}
+            yield {"choices": [], "usage": {"completion_tokens": 2}}
+            yield b"[DONE]"
+
+        fakes[0].chunks = chunks  # type: ignore[method-assign]
+        assert '"length"' in (await c.ask(stream=True, stream_options=streams.USAGE)).text
+
+    play_with(scenario, Fake("a"))
+
+
 def torn_characters() -> None:
     streams.forwarded_in_parts('data: {"choices": [{"delta": {"content": "héllo"}}]}\n\n'.encode())
 
@@ -309,6 +322,8 @@ FAILING: dict[str, Callable[[], None]] = {
     "unknown_finish_reason_stop": a_call,
     "stream_usage_typed": usage_of_a_stream,
     "finish_with_usage_lost": finish_with_usage,
+    "end_lost_beside_usage": end_beside_usage,
+    "events_joined_at_packets": lambda: streams.forwarded_in_parts(streams.CALL),
     "stream_options_always": options_of_a_stream,
     "stream_options_replaced": options_of_a_stream,
     "usage_false_flipped": lambda: streams.test_a_stream_is_passed_on({"include_usage": False}),

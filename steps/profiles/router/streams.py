@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.lenient_json import mapping, text
+from rollout_conformance.steps.engine.trace import SILENT
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.checks import Check, ResponseExpectation
 from rollout_conformance.steps.peers.backend_response import BackendResponse
@@ -12,7 +13,7 @@ from rollout_conformance.steps.profiles.chat.responses import ChatResponse
 from rollout_conformance.steps.profiles.chat.view import CaseView
 from rollout_conformance.steps.profiles.router.backend_requests import script
 from rollout_conformance.steps.profiles.router.excerpts import chunks_around
-from rollout_conformance.steps.sse.streams import DONE, SILENT
+from rollout_conformance.steps.sse.streams import DONE
 
 SOON_S = 1.0
 

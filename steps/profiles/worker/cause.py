@@ -5,12 +5,12 @@ from dataclasses import replace
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import Cause, Finding
 from rollout_conformance.steps.engine.json_diff import show
+from rollout_conformance.steps.engine.trace import SILENT, STILL_SENDING
 from rollout_conformance.steps.http import client_case
 from rollout_conformance.steps.profiles.worker.dialects.base import FRAMED, READABLE
 from rollout_conformance.steps.profiles.worker.events import CANCELLED, ENDS, ERROR, Failure
 from rollout_conformance.steps.profiles.worker.expectations.base import JobsTogether
 from rollout_conformance.steps.profiles.worker.view import BEFORE, LATE, JobResponse, WorkerView
-from rollout_conformance.steps.sse.streams import SILENT, STILL_SENDING
 
 COMPLETE = "a stream with a terminal"
 CARRIED_OUT = "the job is carried out"

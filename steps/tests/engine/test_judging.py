@@ -22,6 +22,24 @@ def test_only_an_open_response_of_the_target_makes_a_finding_one_about_time(
     assert found.timing is timing
 
 
+@pytest.mark.parametrize(
+    ("fault", "timing"),
+    [
+        ("no answer within 10 s", True),
+        ("no end within 13.3333 s", True),
+        ("still sending after 30 s", True),
+        ("the connection was reset", False),
+    ],
+)
+def test_a_response_that_the_suite_waited_for_in_vain_is_about_time(fault: str, timing: bool) -> None:
+    trace = Trace()
+    n = trace.open(Request("POST", "/v1/chat/completions"), to_target=True)
+    trace.close(n, fault=fault)
+    found = _about_time(Finding("ROUTER-057", "200", fault, (n,)), trace)
+    assert isinstance(found, Finding)
+    assert found.timing is timing
+
+
 def test_what_cites_no_exchange_is_left_as_it_is() -> None:
     for evidence in (Finding("ROLLOUT-032", "a", "b"), Satisfied("ROLLOUT-032")):
         assert _about_time(evidence, Trace()) == evidence
