@@ -105,7 +105,9 @@ class RequestIdInError(ResponseExpectation):
     def check(self, response: KeptResponse, view: CaseView) -> Check:
         returned = response.header(ID)
         return Check(
-            bool(returned) and str(returned) in response.text, f"{show(returned)} in the body", show(response.body)
+            bool(returned) and str(returned) in response.text,
+            f"{show(returned) if returned else 'the X-Request-Id of the response'} in the body",
+            show(response.body),
         )
 
 
