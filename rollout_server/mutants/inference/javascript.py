@@ -5,10 +5,11 @@ from typing import Any
 
 from rollout_conformance.rollout_server.inference import chat_prompt, rule_based_model
 from rollout_conformance.rollout_server.inference.wire import ChatRequest
-from rollout_conformance.rollout_server.mutants.framework import Mutant, Patch, around
+from rollout_conformance.rollout_server.mutants.framework import Mutant, Patch, after, around
 from rollout_conformance.rollout_server.mutants.inference.patches import with_changes
 from rollout_conformance.rollout_server.mutants.javascript import (
     OF_EVERY_OBJECT,
+    contents_in_pieces,
     last_result_of_each_id,
     results_without_object_members,
 )
@@ -40,6 +41,12 @@ MUTANTS = (
         breaks="043",
         what="tool messages with an id that every object of JavaScript has a member for, such as constructor, are dropped",
         patch=_conversation(results_without_object_members),
+    ),
+    Mutant(
+        "pieces_of_utf16",
+        breaks="025",
+        what="texts become tokens in pieces of 256 units of UTF-16, and a character between two is lost",
+        patch=after(chat_prompt, "history", contents_in_pieces),
     ),
     Mutant(
         "tools_of_object_members",

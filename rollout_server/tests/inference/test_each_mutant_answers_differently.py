@@ -110,8 +110,10 @@ TWO_RESULTS = [
 ]
 PROBES += [
     body(TWO_RESULTS, tools=TOOLS),
+    body([*SUM, {"role": "assistant", "tool_calls": [{**CALL, "id": "call_0123456789"}]}], tools=TOOLS),
     body([*PAST[:-1], {"role": "tool", "tool_call_id": "constructor", "content": "8"}], tools=TOOLS),
     body(SUM, tools=[{"type": "function", "function": {"name": "__proto__"}}]),
+    body([{"role": "user", "content": "a" + "\N{ABACUS}" * 256}]),
 ]
 KEYS = ("Bearer wrong", "Bearer righ")
 MAY_BE_PATCHED = ("rollout_conformance.rollout_server.inference.", "rollout_conformance.rollout_server.common.")
