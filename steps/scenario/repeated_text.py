@@ -6,7 +6,7 @@ from typing import Any
 
 from rollout_conformance.steps.engine.yaml_source import Path_, Source
 
-REPEATED = re.compile(r"<([^<>]+) (\d{1,9}) times>")
+REPEATED = re.compile(r"<([^<>\s][^<>]*) (\d{1,9}) times>")
 LONGEST = 2**20
 "Characters of one repeated text: a mistake in a number fills no memory."
 
