@@ -4,12 +4,14 @@ The environment is made once and kept in pytest's cache folder. SDK_TORCH names 
 """
 
 import asyncio
+import importlib.util
 import json
 import math
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +26,20 @@ LOOP = Path(__file__).with_name("sdk_loop.py")
 
 
 def environment(folder: Path, version: str) -> Path:
-    """The Python of an environment with the SDK. Skips the test where pip cannot install it."""
+    """The Python of an environment with the SDK. Skips the test where pip cannot install it.
+
+    Where pip is at hand it installs from outside: to put another pip into each environment takes a quarter of the whole.
+    """
     python, complete = folder / "venv/bin/python", folder / "complete"
     if complete.exists():
         return python
-    subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder / "venv")], check=True, timeout=INSTALL_S)  # noqa: S603
-    command = [str(python), "-m", "pip", "install", "--quiet", "--no-compile", "--disable-pip-version-check", version]
+    has_pip = importlib.util.find_spec("pip") is not None
+    more = ["--without-pip"] if has_pip else []
+    subprocess.run(  # noqa: S603
+        [sys.executable, "-m", "venv", "--clear", *more, str(folder / "venv")], check=True, timeout=INSTALL_S
+    )
+    pip = [sys.executable, "-m", "pip", "--python", str(python)] if has_pip else [str(python), "-m", "pip"]
+    command = [*pip, "install", "--quiet", "--no-compile", "--disable-pip-version-check", version]
     try:
         made = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_S)  # noqa: S603
     except subprocess.TimeoutExpired:
@@ -57,16 +67,28 @@ async def drive(python: Path) -> Mapping[str, Any]:
     return found
 
 
-def _folder(request: pytest.FixtureRequest, factory: pytest.TempPathFactory) -> Path:
+def _folder(request: pytest.FixtureRequest, factory: pytest.TempPathFactory, version: str) -> Path:
     """Of an environment that the next run finds again, where pytest has its cache."""
     cache = getattr(request.config, "cache", None)
-    return Path(cache.mkdir(f"tinker-sdk-{request.param}")) if cache is not None else factory.mktemp("sdk")
+    return Path(cache.mkdir(f"tinker-sdk-{version}")) if cache is not None else factory.mktemp("sdk")
+
+
+@pytest.fixture(scope="module")
+def pythons(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Mapping[str, Future[Path]]]:
+    """Those of the versions that are to be tested. They are made at the same time: pip uses one core."""
+    items: list[Any] = request.session.items
+    chosen = {one.callspec.params.get("report") for one in items if hasattr(one, "callspec")} & VERSIONS.keys()
+    with ThreadPoolExecutor() as pool:
+        yield {
+            name: pool.submit(environment, _folder(request, tmp_path_factory, name), VERSIONS[name]) for name in chosen
+        }
 
 
 @pytest.fixture(scope="module", params=VERSIONS)
-def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
-    python = environment(_folder(request, tmp_path_factory), VERSIONS[request.param])
-    found = asyncio.run(drive(python))
+def report(request: pytest.FixtureRequest, pythons: Mapping[str, Future[Path]]) -> Mapping[str, Any]:
+    found = asyncio.run(drive(pythons[request.param].result()))
     assert found["version"].startswith(f"{request.param}.")
     return found
 
