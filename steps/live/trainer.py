@@ -102,13 +102,18 @@ class LiveTrainer(ScriptedTrainer):
             made = await inference_client.generate(
                 self.client, self.engine, self._body(rollout, play.exchange, messages)
             )
-            self._issue(play, line, messages, made)
+            self._issue(play, line, made)
+            # The response goes out first: the server works with it while the suite reads the prompt again.
+            asyncio.get_running_loop().call_soon(self._compare, rollout, messages, made)
         except Exception as trouble:  # whatever trips here is no fault of the server that waits for the answer
-            told = str(trouble) if isinstance(trouble, SuiteError) else f"{type(trouble).__name__}: {trouble}"
-            self.troubles.setdefault(rollout.nonce, told)
+            self._note(rollout, trouble)
             play.response = error(502, "the engine did not generate")
         finally:
             play.hold.set()
+
+    def _note(self, rollout: Enrolled, trouble: Exception) -> None:
+        told = str(trouble) if isinstance(trouble, SuiteError) else f"{type(trouble).__name__}: {trouble}"
+        self.troubles.setdefault(rollout.nonce, told)
 
     def _body(self, rollout: Enrolled, n: int, messages: list[Any]) -> dict[str, JSON]:
         asked = parse(rollout.trace.exchanges[n].request.body)
@@ -117,9 +122,8 @@ class LiveTrainer(ScriptedTrainer):
         tools = {"tools": list(rollout.tools)} if rollout.tools else {}
         return {**sampling, **greedy, **tools, "messages": messages}
 
-    def _issue(self, play: LivePlay, line: Reply, messages: list[object], made: Generation) -> None:
+    def _issue(self, play: LivePlay, line: Reply, made: Generation) -> None:
         rollout = play.enrolled
-        self._compare(rollout, messages, made)
         message = said(made.message)
         canonical = rollout.tokens.encode(rollout.tokens.decode(made.token_ids)) == list(made.token_ids)
         ended = made.token_ids[-1:] == (rollout.tokens.end_of_turn,)
@@ -149,7 +153,11 @@ class LiveTrainer(ScriptedTrainer):
         return self._tokens.decode(ids[max(0, position - 4) : position + 8]) if self._tokens else ""
 
     def _compare(self, rollout: Enrolled, messages: list[object], made: Generation) -> None:
-        ours = tuple(rollout.tokens.prompt_ids(messages, rollout.tools))
+        try:
+            ours = tuple(rollout.tokens.prompt_ids(messages, rollout.tools))
+        except SuiteError as trouble:
+            self._note(rollout, trouble)
+            return
         if ours != made.prompt_token_ids:
             self._tokens = rollout.tokens
             place = first_difference(ours, made.prompt_token_ids)
