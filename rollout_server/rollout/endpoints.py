@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar, cast
 
@@ -72,9 +73,13 @@ class Rollout(HTTPEndpoint):
 
 
 def from_any(body: Any, new_id: Callable[[], str]) -> start_request.StartRequest:
+    """`new_id` makes the id of a routed rollout that was started without one."""
     if leased_dialect.is_leased(body):
         return leased_dialect.from_leased(body)
-    return routed_dialect.from_routed(body, new_id) if routed_dialect.is_routed(body) else start_request.from_sync(body)
+    if not routed_dialect.is_routed(body):
+        return start_request.from_sync(body)
+    start = routed_dialect.from_routed(body)
+    return start if body.get("rollout_id") else replace(start, rollout_id=new_id())
 
 
 class RolloutStatus(HTTPEndpoint):

@@ -4,7 +4,7 @@ The rollout itself runs as in the other dialects.
 """
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -28,13 +28,13 @@ def random_id() -> str:
     return f"rollout-{secrets.token_hex(8)}"
 
 
-def from_routed(body: Mapping[str, Any], new_id: Callable[[], str] = random_id) -> StartRequest:
-    """Raises `ValidationError` for a body that the contract forbids. `new_id` makes the id of a rollout that has none."""
+def from_routed(body: Mapping[str, Any]) -> StartRequest:
+    """Raises `ValidationError` for a body that the contract forbids."""
     request = wire.RoutedRequest.model_validate(body)
     key = request.llm_api_key if request.llm_api_key is not None else request.controller_api_key
     return StartRequest(
         dialect="routed",
-        rollout_id=request.rollout_id or new_id(),
+        rollout_id=request.rollout_id or random_id(),
         server_url=request.chat_completions_url,
         messages=body["initial_messages"],
         sampling={},
