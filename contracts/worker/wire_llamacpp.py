@@ -16,6 +16,7 @@ from rollout_conformance.contracts.worker.wire_types import (
     NotEmpty,
     OneOrMoreTexts,
     Request,
+    Samples,
     default,
 )
 
@@ -35,6 +36,9 @@ class CompletionRequest(Request):
     top_p: Annotated[Number, default(0.95)] = 0.95
     min_p: Annotated[Number, default(0.05)] = 0.05
     repeat_penalty: Annotated[Number, Field(gt=0), default(1.0)] = 1.0
+    frequency_penalty: Annotated[Number, default(0.0)] = 0.0
+    presence_penalty: Annotated[Number, default(0.0)] = 0.0
+    n_cmpl: Samples = 1
     seed: Annotated[AnySeed, default(-1)] = -1
     stop: OneOrMoreTexts = Field(default_factory=list)
     ignore_eos: Flag = False

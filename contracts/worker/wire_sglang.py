@@ -3,7 +3,7 @@
 An optional member that is null has its default. Batches (lists of prompts) are not part of the dialect here.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
@@ -14,7 +14,9 @@ from rollout_conformance.contracts.worker.wire_types import (
     Flag,
     NotEmpty,
     OneOrMoreTexts,
+    Penalty,
     Request,
+    Samples,
     Share,
     TokenIds,
     default,
@@ -25,7 +27,7 @@ MOST_ALTERNATIVES = 100
 
 
 class SamplingParams(Request):
-    n: Annotated[Literal[1], default(1)] = 1
+    n: Samples = 1
     max_new_tokens: Annotated[Integer, Field(ge=1), default(USUAL_TOKENS)] = USUAL_TOKENS
     min_new_tokens: Annotated[Count, default(0)] = 0
     temperature: Annotated[Number, Field(ge=0), default(1.0)] = 1.0
@@ -33,6 +35,8 @@ class SamplingParams(Request):
     top_k: Annotated[Integer, Field(ge=-1), default(-1)] = -1
     min_p: Annotated[Share, default(0.0)] = 0.0
     repetition_penalty: Annotated[Number, Field(gt=0, le=2), default(1.0)] = 1.0
+    frequency_penalty: Penalty = 0.0
+    presence_penalty: Penalty = 0.0
     sampling_seed: AnySeed | None = None
     stop: OneOrMoreTexts = Field(default_factory=list)
     stop_token_ids: Annotated[list[Count], default([])] = Field(default_factory=list)

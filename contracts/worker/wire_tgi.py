@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from rollout_conformance.contracts.rollout.wire import Integer, Number
-from rollout_conformance.contracts.worker.wire_types import Count, Flag, NotEmpty, Request, Seed, default
+from rollout_conformance.contracts.worker.wire_types import Count, Flag, NotEmpty, Penalty, Request, Seed, default
 
 USUAL_TOKENS = 100
 MOST_STOPS = 4
@@ -29,6 +29,7 @@ class Parameters(Request):
     top_k: Annotated[Integer, Field(ge=1)] | None = None
     top_p: Annotated[Number, Field(gt=0, lt=1)] | None = None
     repetition_penalty: Annotated[Number, Field(gt=0), default(1.0)] = 1.0
+    frequency_penalty: Penalty = 0.0
     seed: Seed | None = None
     stop: Annotated[list[NotEmpty], Field(max_length=MOST_STOPS), default([])] = Field(default_factory=list)
     grammar: Grammar | None = None

@@ -26,6 +26,8 @@ Count = Annotated[Integer, Field(ge=0)]
 Seed = Annotated[Integer, Field(ge=0, le=LARGEST_SEED)]
 AnySeed = Annotated[Integer, Field(ge=SMALLEST_SEED, le=LARGEST_SEED)]
 TokenIds = Annotated[list[Count], Field(min_length=1)]
+Penalty = Annotated[Number, Field(ge=-2, le=2), default(0.0)]  # of tokens that were generated before
+Samples = Annotated[Integer, Field(ge=1), default(1)]  # how many outputs a prompt has
 Flag = Annotated[StrictBool, default(False)]
 OneOrMoreTexts = Annotated[list[NotEmpty], BeforeValidator(_listed)]  # a text by itself is a list of one
 

@@ -14,7 +14,9 @@ from rollout_conformance.contracts.worker.wire_types import (
     Flag,
     NotEmpty,
     OneOrMoreTexts,
+    Penalty,
     Request,
+    Samples,
     Share,
     TokenIds,
     default,
@@ -26,13 +28,15 @@ MOST_LOGPROBS = 20
 class SamplingParams(Request):
     """`max_tokens` absent is what the context leaves; `logprobs` is how many alternatives a token is reported with."""
 
-    n: Annotated[Literal[1], default(1)] = 1
+    n: Samples = 1
     max_tokens: Annotated[Integer, Field(ge=1)] | None = None
     temperature: Annotated[Number, Field(ge=0), default(1.0)] = 1.0
     top_p: Annotated[Number, Field(gt=0, le=1), default(1.0)] = 1.0
     top_k: Annotated[Integer, Field(ge=-1), default(0)] = 0
     min_p: Annotated[Share, default(0.0)] = 0.0
     repetition_penalty: Annotated[Number, Field(gt=0, le=2), default(1.0)] = 1.0
+    frequency_penalty: Penalty = 0.0
+    presence_penalty: Penalty = 0.0
     seed: AnySeed | None = None
     stop: OneOrMoreTexts = Field(default_factory=list)
     stop_token_ids: Annotated[list[Count], default([])] = Field(default_factory=list)

@@ -67,6 +67,8 @@ def sampling(request: CompletionRequest) -> Sampling:
         native.positive(request.top_k),
         request.min_p if 0 < request.min_p <= 1 else 0.0,
         request.repeat_penalty,
+        request.frequency_penalty,
+        request.presence_penalty,
         bias=tuple((id, EXCLUDED if value is False else float(value)) for id, value in request.logit_bias),
     )
 
@@ -170,11 +172,16 @@ def error(error: JobError) -> tuple[int, Any]:
 
 
 def parts(body: Any) -> list[Any]:
+    """Several prompts, each with its samples."""
+    return [sample for one in prompts(body) for sample in native.samples(one, "n_cmpl", "seed")]
+
+
+def prompts(body: Any) -> list[Any]:
     """A list of texts, or with a list in it, is several prompts; one of ids and texts is one."""
-    prompts = body.get("prompt") if isinstance(body, Mapping) else None
-    if not isinstance(prompts, list) or len(prompts) < 2 or not all(isinstance(one, str | list) for one in prompts):
+    given = body.get("prompt") if isinstance(body, Mapping) else None
+    if not isinstance(given, list) or len(given) < 2 or not all(isinstance(one, str | list) for one in given):
         return [body]
-    return [{**body, "prompt": one} for one in prompts]
+    return [{**body, "prompt": one} for one in given]
 
 
 DIALECT = NativeDialect(ask, error, parts)

@@ -2,7 +2,7 @@
 
 import secrets
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -15,6 +15,8 @@ from rollout_conformance.rollout_server.worker.scheduler import Scheduler
 M = TypeVar("M", bound=BaseModel)
 
 SEEDS = 2**64
+MOST_SAMPLES = 128
+OF_SAMPLE = "/sample-"  # between the id of a request and the number of another sample of its prompt
 SEED_BITS = 32  # of a generated seed: every JSON library reads it exactly
 STATUSES = {"VRAM_OOM": 503, "WORKER_UNHEALTHY": 503, "INFERENCE_TIMEOUT": 503}  # of a failed job; else 500
 
@@ -60,11 +62,34 @@ def one_prompt(body: Any) -> list[Any]:
 
 @dataclass(frozen=True, slots=True)
 class NativeDialect:
-    """`ask` raises `JobError`; `error` gives the status and the body of what is rejected; `parts` the request for each of several prompts."""
+    """`ask` raises `JobError`; `error` gives the status and the body of what is rejected; `parts` the request for each of several outputs,
+    and `joined` the body of the response to all of them."""
 
     ask: Callable[[Any, Scheduler], Asked]
     error: Callable[[JobError], tuple[int, Any]]
     parts: Callable[[Any], list[Any]] = one_prompt
+    joined: Callable[[Sequence[Any]], Any] = list
+
+
+def samples(body: Any, count: str, seed: str, id: str = "", within: str = "") -> list[Any]:
+    """The request for each sample of a prompt: `count`, `seed` and `id` are the names of their members. A given seed is that of the first
+    one, whose id is that of the request; what is no count is left for the request to be rejected."""
+    params = body.get(within, {}) if isinstance(body, Mapping) and within else body
+    wanted = params.get(count) if isinstance(params, Mapping) else None
+    if type(wanted) is not int or not 1 < wanted <= MOST_SAMPLES:
+        return [body]
+    changed = [{**params, count: 1, seed: seed_of_sample(params.get(seed), n)} for n in range(wanted)]
+    bodies = [{**body, within: one} if within else one for one in changed]
+    own = body.get(id)
+    return [{**one, id: sample_id(own, n)} for n, one in enumerate(bodies)] if isinstance(own, str) else bodies
+
+
+def seed_of_sample(given: Any, n: int) -> Any:
+    return given + n if type(given) is int and given >= 0 else given
+
+
+def sample_id(id: str, n: int) -> str:
+    return f"{id}{OF_SAMPLE}{n}" if n else id
 
 
 def parsed(model: type[M], body: Any) -> M:

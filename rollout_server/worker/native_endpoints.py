@@ -43,7 +43,7 @@ class Generate(HTTPEndpoint):
         scheduler = accepting(worker)
         parts = parts_of(dialect, body)
         if len(parts) > 1:
-            return await batch(request, scheduler, [dialect.ask(one, scheduler) for one in parts])
+            return await batch(request, scheduler, dialect, [dialect.ask(one, scheduler) for one in parts])
         asked = dialect.ask(body, scheduler)
         ticket = submit(scheduler, asked.job)
         if asked.streams or self.always_streams:
@@ -66,10 +66,10 @@ def parts_of(dialect: NativeDialect, body: Any) -> list[Any]:
     return dialect.parts(body)
 
 
-async def batch(request: Request, scheduler: Scheduler, parts: Sequence[Asked]) -> Response:
-    """The outputs of several prompts, in their order. Raises `JobError` where one is rejected, or failed, and for a stream."""
+async def batch(request: Request, scheduler: Scheduler, dialect: NativeDialect, parts: Sequence[Asked]) -> Response:
+    """Several outputs, in the order of their prompts. Raises `JobError` where one is rejected, or failed, and for a stream."""
     if any(asked.streams for asked in parts):
-        raise native.refused("stream: several prompts have a response that is no stream")
+        raise native.refused("stream: several outputs have a response that is no stream")
     tickets: list[Ticket] = []
     try:
         tickets += (submit(scheduler, asked.job) for asked in parts)
@@ -79,7 +79,7 @@ async def batch(request: Request, scheduler: Scheduler, parts: Sequence[Asked]) 
             scheduler.abandon(ticket)
     if results is None:
         return Response(status_code=CLIENT_CLOSED_REQUEST)
-    return json_response([asked.writer.whole(one) for asked, one in zip(parts, results, strict=True)])
+    return json_response(dialect.joined([asked.writer.whole(one) for asked, one in zip(parts, results, strict=True)]))
 
 
 async def collect_all(tickets: Sequence[Ticket]) -> list[Result]:
@@ -156,5 +156,8 @@ class SglangAbort(Abort):
 
 
 def cancel(worker: Worker, id: str) -> None:
-    if worker.scheduler is not None:
-        worker.scheduler.cancel(id)
+    """The job, and the other samples of its prompt."""
+    scheduler = worker.scheduler
+    if scheduler is not None:
+        for one in (id, *(other for other in [*scheduler.by_id] if other.startswith(f"{id}{native.OF_SAMPLE}"))):
+            scheduler.cancel(one)

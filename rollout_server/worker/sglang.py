@@ -63,6 +63,8 @@ def sampling(asked: SamplingParams) -> Sampling:
         native.positive(asked.top_k),
         asked.min_p,
         asked.repetition_penalty,
+        asked.frequency_penalty,
+        asked.presence_penalty,
     )
 
 
@@ -161,14 +163,23 @@ def aborted_id(body: Any) -> str | None:
 
 
 def parts(body: Any) -> list[Any]:
+    """Several prompts, each with its samples."""
+    return [
+        sample
+        for one in prompts(body)
+        for sample in native.samples(one, "n", "sampling_seed", "rid", within="sampling_params")
+    ]
+
+
+def prompts(body: Any) -> list[Any]:
     """A list of texts, or of lists of ids, is a batch; it may have a list of ids of its jobs, and of sampling parameters."""
     name = "text" if isinstance(body, Mapping) and isinstance(body.get("text"), list) else "input_ids"
-    prompts = body.get(name) if isinstance(body, Mapping) else None
-    if not isinstance(prompts, list) or not all(isinstance(one, str | list) for one in prompts):
+    given = body.get(name) if isinstance(body, Mapping) else None
+    if not isinstance(given, list) or not all(isinstance(one, str | list) for one in given):
         return [body]
     shared = {"rid": None, **{key: value for key, value in body.items() if key != name}}
-    lists = {key: value for key, value in shared.items() if isinstance(value, list) and len(value) == len(prompts)}
-    return [{**shared, **{key: lists[key][n] for key in lists}, name: one} for n, one in enumerate(prompts)]
+    lists = {key: value for key, value in shared.items() if isinstance(value, list) and len(value) == len(given)}
+    return [{**shared, **{key: lists[key][n] for key in lists}, name: one} for n, one in enumerate(given)]
 
 
 DIALECT = NativeDialect(ask, error, parts)

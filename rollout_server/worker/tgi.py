@@ -53,6 +53,7 @@ def sampling(asked: Parameters) -> Sampling:
         asked.top_p or 1.0,
         asked.top_k or 0,
         repetition_penalty=asked.repetition_penalty,
+        frequency_penalty=asked.frequency_penalty,
     )
 
 

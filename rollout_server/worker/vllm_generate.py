@@ -60,6 +60,8 @@ def sampling(asked: SamplingParams) -> Sampling:
         native.positive(asked.top_k),
         asked.min_p,
         asked.repetition_penalty,
+        asked.frequency_penalty,
+        asked.presence_penalty,
         bias=tuple(asked.logit_bias.items()),
     )
 
@@ -174,4 +176,21 @@ def aborted_ids(body: Any) -> list[str]:
     return native.parsed(AbortRequest, body).request_ids
 
 
-DIALECT = NativeDialect(ask, error)
+def parts(body: Any) -> list[Any]:
+    return native.samples(body, "n", "seed", "request_id", within="sampling_params")
+
+
+def joined(bodies: Sequence[Any]) -> Any:
+    """One response with a choice for each sample."""
+    first = bodies[0]
+    counted = sum(one["usage"]["completion_tokens"] for one in bodies)
+    total = first["usage"]["prompt_tokens"] + counted
+    choices = [{**one["choices"][0], "index": n} for n, one in enumerate(bodies)]
+    return {
+        **first,
+        "usage": {**first["usage"], "completion_tokens": counted, "total_tokens": total},
+        "choices": choices,
+    }
+
+
+DIALECT = NativeDialect(ask, error, parts, joined)

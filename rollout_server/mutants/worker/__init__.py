@@ -5,6 +5,7 @@ from rollout_conformance.rollout_server.mutants.worker import (
     events,
     every_dialect,
     faults,
+    ignored,
     jobs,
     native,
     native_requests,
@@ -39,6 +40,7 @@ CATALOGUE = Catalogue(
         several_dialects.MUTANTS,
         scores.MUTANTS,
         requested.MUTANTS,
+        ignored.MUTANTS,
     ),
     variants=VARIANTS,
 )

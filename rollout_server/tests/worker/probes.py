@@ -31,6 +31,7 @@ PATIENCE_S = 0.3  # how long a probe waits for what a right worker does at once
 UUID = "6f1a3c52-95d5-4d34-8c0c-3b8d6b1f7e10"
 CHANGING = re.compile(r'"(worker_id|uptime_seconds|created|predicted_ms|predicted_per_second)": [^,}]+|[0-9a-f]{32}')
 HOT = {"temperature": 1.0, "seed": 7}
+SEEDED = {"temperature": 1.0, "sampling_seed": 7}
 STREAMED = {"stream": True, "stream_options": {"include_usage": True}}
 
 
@@ -82,9 +83,8 @@ def requests() -> list[tuple[str, Any]]:
     ]
     held = [f"{one}\u0001" for one in "e st"]  # at some limit, the text ends as one of them begins
     found += [("/execute", job(prompt=PROMPT, max_tokens=limit, stop=held)) for limit in range(5, 25)]
-    warm = {"temperature": 1.0, "sampling_seed": 7}
     found += [(VLLM, {**vllm(**more), **how}) for how in ({}, STREAMED) for more in ({}, HOT, {"stop": ["e"]})]
-    found += [(SGLANG, {**sglang(**more), **how}) for how in ({}, STREAMED) for more in ({}, warm, {"stop": ["e"]})]
+    found += [(SGLANG, {**sglang(**more), **how}) for how in ({}, STREAMED) for more in ({}, SEEDED, {"stop": ["e"]})]
     found += [(SGLANG, {**sglang(), "sampling_params": {"temperature": 0}})]
     found += [(path, tgi(**more)) for path in (SGLANG, TGI) for more in ({}, HOT, {"stop": ["e"]})]
     found += [(SGLANG, {**tgi(), "parameters": {}})]
@@ -93,7 +93,7 @@ def requests() -> list[tuple[str, Any]]:
     found += [(VLLM, vllm(**{**HOT, **one})) for one in narrow]
     found += [(VLLM, vllm(logprobs=3, prompt_logprobs=1, stop_token_ids=[*range(0, 1500, 7)], **HOT))]
     scored = {"top_logprobs_num": 3, "logprob_start_len": 0, "return_logprob": True}
-    found += [(SGLANG, {**sglang(stop_token_ids=[*range(0, 1500, 7)], **warm), **scored})]
+    found += [(SGLANG, {**sglang(stop_token_ids=[*range(0, 1500, 7)], **SEEDED), **scored})]
     found += [(SGLANG, tgi(top_n_tokens=3, **HOT)), (LLAMA, llama(n_probs=3, **HOT))]
     found += [(VLLM, {**vllm(), "token_ids": [*IDS, 5, 9]}), (VLLM, vllm(temperature=-1)), (TGI, tgi(temperature=0))]
     found += [(SGLANG, sglang(max_new_tokens=[])), (LLAMA, {**llama(), "prompt": {}}), (LLAMA, llama(top_k=30))]
@@ -119,7 +119,12 @@ def requested() -> list[tuple[str, Any]]:
         (SGLANG, {**sglang(), "rid": None, "text": ["Hello", PROMPT]}),
         (TGI, tgi(grammar={"type": "regex", "value": "(yes|no)"})),
     ]
-    beyond: list[tuple[str, Any]] = [(VLLM, vllm(top_p=1.5)), (TGI, tgi(top_p=1.5))]
+    beyond: list[tuple[str, Any]] = [(VLLM, vllm(top_p=1.5)), (TGI, tgi(top_p=1.5)), (SGLANG, sglang(n=2, **SEEDED))]
+    beyond += [("/execute", job(max_tokens=40, repetition_penalty=2.0)), (VLLM, vllm(n=2, **HOT))]
+    beyond += [
+        (VLLM, vllm(**{**HOT, "max_tokens": 60, name: 2.0})) for name in ("frequency_penalty", "presence_penalty")
+    ]
+    beyond += [("/execute", job(prompt=PROMPT + "A long prompt. " * 200))]
     return [*shortest, *biased, *permitted, *beyond, (SGLANG, {**sglang(), "text": "Hello " * 100})]
 
 

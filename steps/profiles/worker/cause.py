@@ -13,9 +13,10 @@ from rollout_conformance.steps.profiles.worker.expectations.base import JobsToge
 from rollout_conformance.steps.profiles.worker.view import BEFORE, LATE, JobResponse, WorkerView
 
 COMPLETE = "a stream with a terminal"
+CLOSED = "the end of the response after its terminal"
 CARRIED_OUT = "the job is carried out"
 SEVERAL = 5  # jobs that ended before, so that their slots may be taken still
-SLOTS = "WORKER-121"
+SLOTS, ONE_TERMINAL = "WORKER-121", "WORKER-005"
 GRACE_S = 3.0  # in which a worker that is stopped ends its jobs; the specification of the seed has 5 s for all of it
 OUT_OF_MEMORY = ("VRAM_OOM", "INSUFFICIENT_VRAM")
 
@@ -67,14 +68,27 @@ def _of_job(case: Case, view: WorkerView, job: JobResponse) -> Cause | None:
             return None
         if job.fault.startswith(STILL_SENDING):
             return Cause(f"a job took too long to be judged: {job.fault}; raise `patience_s` on the card", since=job.n)
-        silent = job.fault.startswith(SILENT)
-        finding = Finding(
-            _of_silence(case, view, job) if silent else "WORKER-005", COMPLETE, job.fault, (job.n,), timing=silent
-        )
-        return Cause(f"the stream of a job: {job.fault}", finding, job.n, certain=True)
+        return _not_ended(case, view, job, job.fault)
     if job.reason not in (ERROR, CANCELLED) or _judges_ends(case, view, job) or _was_cancelled(view, job):
         return None
     return _failed(case, view, job)
+
+
+def _not_ended(case: Case, view: WorkerView, job: JobResponse, fault: str) -> Cause:
+    """A stream that broke off, or stays open, before its terminal or after it."""
+    silent = fault.startswith(SILENT)
+    if silent and job.transcript.terminals:
+        observed = f"the job ended ({job.reason}), and the response has {fault}"
+        return Cause(
+            f"a stream that stays open after its terminal: {fault}",
+            Finding(ONE_TERMINAL, CLOSED, observed, (job.n,), timing=True),
+            job.n,
+            certain=True,
+        )
+    broken = _of_silence(case, view, job) if silent else ONE_TERMINAL
+    return Cause(
+        f"the stream of a job: {fault}", Finding(broken, COMPLETE, fault, (job.n,), timing=silent), job.n, certain=True
+    )
 
 
 def _ran_for_long_after_stop(view: WorkerView, job: JobResponse) -> bool:
@@ -91,7 +105,7 @@ def _of_silence(case: Case, view: WorkerView, job: JobResponse) -> str:
     if any(one.spec.id == job.spec.id for one in view.jobs if one.name != job.name):
         return "WORKER-052"
     if job.transcript.tokens:
-        return "WORKER-005"
+        return ONE_TERMINAL
     return _of_no_tokens(case, view)
 
 

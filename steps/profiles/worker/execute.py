@@ -73,6 +73,10 @@ class Execute(RequestAction):
     "The prompt. It is encoded by the tokenizer of the run in a dialect that takes token ids."
     repeat: int = 1
     "The prompt is this many copies of the text."
+    opening: str = ""
+    "A text before the prompt, as many copies of it as of the prompt."
+    closing: str = ""
+    "A text behind the prompt, once."
     id: str = "{session}-{name}"
     "The id of the job; `{session}` is the name of the case's own session, `{name}` that of the request."
     max_tokens: int | None = 8
@@ -105,6 +109,8 @@ class Execute(RequestAction):
     "The response from whose token ids a stop token is taken: the first one, from the third on, that does not occur before."
     others: tuple[str, ...] = ()
     "Further prompts of the same request, in a dialect that takes several; its response is no stream."
+    samples: int = 1
+    "How many outputs the prompt has, in a dialect that gives several; its response is no stream."
     excludes_from: ResponseName = ""
     "The response whose first three token ids the job excludes by its bias, in a dialect that has one."
     stop_repeat: int = 1
@@ -185,6 +191,7 @@ class Execute(RequestAction):
             self._stop_ids(session),
             self._excluded_ids(session),
             self.others,
+            self.samples,
         )
 
     def _ending(self, session: WorkerSession) -> tuple[tuple[str, ...], int | None]:
@@ -227,7 +234,9 @@ class Execute(RequestAction):
         return reported
 
     def _prompt(self, nth: int) -> str:
-        return f"{self.prompt} {nth + 1}" if self.distinct_prompts else self.prompt * self.repeat
+        if self.distinct_prompts:
+            return f"{self.prompt} {nth + 1}"
+        return self.opening * self.repeat + self.prompt * self.repeat + self.closing
 
     def _prompt_ids(self, session: WorkerSession, prompt: str) -> tuple[int, ...]:
         if not self.continues:

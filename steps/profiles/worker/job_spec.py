@@ -10,7 +10,8 @@ class JobSpec:
     and log probabilities where the dialect has them on request, `has_text` text, `ignores_eos` an output that the end of the text does not
     end. `more` are members as they are on the wire, `without` the paths of members that are not sent. `alternatives` is how many likely tokens
     are requested beside each one, `scores_prompt` requests the log probabilities of the prompt, `stop_ids` end the job as well, and
-    `excluded_ids` are not to be sampled. `others` are further prompts of the same request."""
+    `excluded_ids` are not to be sampled. `others` are further prompts of the same request, `samples` how many outputs each
+    has."""
 
     id: str
     prompt: str
@@ -32,6 +33,7 @@ class JobSpec:
     stop_ids: tuple[int, ...] = ()
     excluded_ids: tuple[int, ...] = ()
     others: tuple[str, ...] = ()
+    samples: int = 1
 
     @property
     def prompts(self) -> str | list[str]:

@@ -8,7 +8,9 @@ from rollout_conformance.steps.profiles.worker import actions, execute
 from rollout_conformance.steps.profiles.worker.expectations import (
     endings,
     outputs,
+    penalties,
     rejections,
+    samples,
     sampling,
     slots,
     stop_texts,
@@ -61,6 +63,8 @@ VOCABULARY = Vocabulary.of(
     sampling.HasMinimum,
     sampling.Permitted,
     sampling.HasNoTokens,
+    samples.Samples,
+    penalties.Penalized,
     stop_texts.Stopped,
     stop_texts.UniformStopText,
     stop_texts.SameReason,

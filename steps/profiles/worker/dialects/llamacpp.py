@@ -43,6 +43,7 @@ def body(spec: JobSpec) -> dict[str, object]:
     members = present(n_predict=spec.max_tokens, temperature=spec.temperature, seed=spec.seed)
     members["prompt"] = list(spec.prompt_ids) if spec.by_ids else spec.prompts
     members |= present(stop=spec.stops, ignore_eos=spec.ignores_eos or None)
+    members |= present(n_cmpl=spec.samples if spec.samples > 1 else None)
     members |= present(logit_bias=[[id, False] for id in spec.excluded_ids] or None)
     members |= {"stream": spec.stream, "cache_prompt": False}
     if spec.shows:

@@ -52,6 +52,7 @@ def body(spec: JobSpec) -> dict[str, object]:
     sampling |= present(
         stop=spec.stops, stop_token_ids=list(spec.stop_ids) or None, ignore_eos=spec.ignores_eos or None
     )
+    sampling |= present(n=spec.samples if spec.samples > 1 else None)
     members: dict[str, object] = {"input_ids": list(spec.prompt_ids)} if spec.by_ids else {"text": spec.prompts}
     ids = [f"{spec.id}-{n}" for n in range(len(spec.others) + 1)]
     members |= {

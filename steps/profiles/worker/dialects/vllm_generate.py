@@ -44,6 +44,7 @@ def body(spec: JobSpec) -> dict[str, object]:
     sampling = present(max_tokens=spec.max_tokens, temperature=spec.temperature, seed=spec.seed, stop=spec.stops)
     sampling |= present(logprobs=max(spec.alternatives, 1) if spec.shows else None, ignore_eos=spec.ignores_eos or None)
     sampling |= present(stop_token_ids=list(spec.stop_ids) or None, prompt_logprobs=1 if spec.scores_prompt else None)
+    sampling |= present(n=spec.samples if spec.samples > 1 else None)
     sampling |= present(logit_bias={str(id): LEAST_BIAS for id in spec.excluded_ids} or None)
     members: dict[str, object] = {
         "request_id": spec.id,

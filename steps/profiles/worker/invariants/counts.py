@@ -20,6 +20,7 @@ def counters(view: WorkerView) -> Iterator[Evidence]:
             and not response.left
             and len(response.transcript.terminals) == 1
             and not response.is_unreadable
+            and response.spec.samples == 1
         ):
             yield from _final(response)
             if response.name not in view.cancelled:

@@ -1,0 +1,50 @@
+"""What a stream that does not end is accused of: before its terminal, and after it."""
+
+import pytest
+
+from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.findings import Location
+from rollout_conformance.steps.engine.target_card import Card
+from rollout_conformance.steps.engine.trace import Request, Trace
+from rollout_conformance.steps.http.responses import Responses
+from rollout_conformance.steps.profiles.worker.cause import cause
+from rollout_conformance.steps.profiles.worker.context import WorkerContext
+from rollout_conformance.steps.profiles.worker.dialects import DIALECTS
+from rollout_conformance.steps.profiles.worker.events import LENGTH, End, Event, Tokens, Transcript
+from rollout_conformance.steps.profiles.worker.job_spec import JobSpec
+from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerView
+
+HERE = Location("case.yaml", 1)
+TOKEN, END = Tokens(0, "a"), End(1, LENGTH, "limit", tokens=1)
+OPEN = "no end within 20 s"
+
+
+def found(events: tuple[Event, ...], fault: str) -> tuple[str, str, str]:
+    dialect = DIALECTS["llamacpp"]
+    job = JobResponse(
+        "it", 0, {}, 200, None, fault=fault, spec=JobSpec("j", "Hello!"), dialect=dialect, transcript=Transcript(events)
+    )
+    context = WorkerContext(Card(), None, dialect)
+    trace = Trace()
+    trace.open(Request("POST", "/completion"), to_target=True, rollout="-")
+    view = WorkerView(trace, Responses.of([job]), context, worker=context)
+    reason = cause(Case("a case", "worker", "llamacpp", ("WORKER-200",), (), HERE), view)
+    assert reason is not None
+    assert reason.finding is not None
+    return reason.finding.requirement, reason.finding.expected, reason.finding.observed
+
+
+def test_a_stream_that_stays_open_after_its_terminal_is_said_to_be_open() -> None:
+    requirement, expected, observed = found((TOKEN, END), OPEN)
+    assert requirement == "WORKER-005"
+    assert expected == "the end of the response after its terminal"
+    assert observed == f"the job ended (length), and the response has {OPEN}"
+
+
+@pytest.mark.parametrize("fault", [OPEN, "the connection was reset"])
+def test_a_stream_without_a_terminal_has_none(fault: str) -> None:
+    assert found((TOKEN,), fault) == ("WORKER-005", "a stream with a terminal", fault)
+
+
+def test_a_job_without_tokens_is_not_carried_out() -> None:
+    assert found((), OPEN)[0] == "WORKER-200"
