@@ -18,6 +18,7 @@ MOST_POOLED, FEW_POOLED = 4, 2
 MOST_RESTARTS = 2  # of a shared instance that does not recover
 SOON_S = 5.0  # a target that starts within this is cheap to start
 STARTS_AT_ONCE = 2
+EXCLUSIVE = "exclusive"  # the tag of a case that no other case may be in flight beside
 
 
 @dataclass(slots=True)
@@ -35,7 +36,7 @@ class Instances:
     stack: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
     launching: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(STARTS_AT_ONCE))
     started: dict[str, "asyncio.Task[Target]"] = field(default_factory=dict)  # by variant
-    pool: InstancePool = field(default_factory=lambda: InstancePool(0))
+    pools: dict[str, InstancePool] = field(default_factory=dict)  # by variant
     weak: set[str] = field(default_factory=set)  # addresses of those that once did not recover in time
     restarts: Counter[str] = field(default_factory=Counter)  # by variant
     start_s: float = 0.0  # what the first start of the target took
@@ -44,7 +45,8 @@ class Instances:
         for launch in self.started.values():
             launch.cancel()  # one that is still starting would be entered into a stack that has been left
         await asyncio.gather(*self.started.values(), return_exceptions=True)
-        await self.pool.aclose()
+        for pool in self.pools.values():
+            await pool.aclose()
         await self.stack.aclose()
 
     async def shared(self, variant: str = "") -> Target:
@@ -58,8 +60,9 @@ class Instances:
         return not (case.alone or self.uses_pool(case))
 
     def uses_pool(self, case: Case) -> bool:
-        """Another configuration is asked by few cases; there those apart come last, and one by one."""
-        return self.disturbs(case) and not case.alone and not case.variant and self._can_start()
+        """Another configuration is asked by few cases; there those apart come last, and one by one, unless each of them measures."""
+        few = case.variant and EXCLUSIVE not in case.tags
+        return self.disturbs(case) and not case.alone and not few and self._can_start()
 
     @contextlib.asynccontextmanager
     async def of(self, case: Case, apart: bool) -> AsyncIterator[tuple[Target, bool]]:
@@ -69,8 +72,8 @@ class Instances:
             async with contextlib.AsyncExitStack() as stack:
                 yield await self._launched(stack, case.variant), True
         elif self.uses_pool(case):
-            async with self._sized_pool().acquire() as pooled:
-                yield await self._ready(pooled), True
+            async with self._sized_pool(case.variant).acquire() as pooled:
+                yield await self._ready(pooled, case.variant), True
         else:
             target = await self.shared(case.variant)
             yield await self._well(case.variant, target) if apart else (target, True)
@@ -89,20 +92,23 @@ class Instances:
     def _can_start(self) -> bool:
         return targets.command(self.spec, 0) is not None
 
-    def _sized_pool(self) -> InstancePool:
-        if not self.pool.most:
+    def _sized_pool(self, variant: str) -> InstancePool:
+        if variant not in self.pools:
             # Starts take turns: where other configurations have to be started too, each instance more ends the run later.
             few = self.start_s >= SOON_S or self.card.variants
-            self.pool.most = min(self.jobs, FEW_POOLED if few else MOST_POOLED)
-        return self.pool
+            most = FEW_POOLED if few else MOST_POOLED
+            if variant:
+                most = 1 if self.start_s >= SOON_S else MOST_POOLED
+            self.pools[variant] = InstancePool(min(self.jobs, most))
+        return self.pools[variant]
 
-    async def _ready(self, pooled: PooledInstance) -> Target:
+    async def _ready(self, pooled: PooledInstance, variant: str) -> Target:
         """The target of a pooled instance, as well as it was when it began; a fresh one where it does not recover."""
         within_s = max(1.0, self.start_s)  # an instance that needs longer is started again in less
         if pooled.target and not await self.recovered(pooled.target.base_url, within_s):
             await pooled.spoilt()
         if pooled.target is None:
-            pooled.target = await self._launched(pooled.stack, "")
+            pooled.target = await self._launched(pooled.stack, variant)
             await self.recovered(pooled.target.base_url, within_s)
         return pooled.target
 

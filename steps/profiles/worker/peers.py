@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from uuid import uuid4
 
 import httpx
 
@@ -13,6 +14,7 @@ from rollout_conformance.steps.engine.http_client import client
 from rollout_conformance.steps.engine.lenient_json import mapping
 from rollout_conformance.steps.engine.target_card import card_as
 from rollout_conformance.steps.engine.trace import parse
+from rollout_conformance.steps.http.keys import bearer
 from rollout_conformance.steps.paths import ROOT, TOKENIZER
 from rollout_conformance.steps.peers.tokens import Tokens, load
 from rollout_conformance.steps.profiles.base import ClientOnly, Setting
@@ -20,6 +22,8 @@ from rollout_conformance.steps.profiles.parts import URL_ONLY, Contract, Found, 
 from rollout_conformance.steps.profiles.worker.card import WorkerCard
 from rollout_conformance.steps.profiles.worker.context import WorkerContext
 from rollout_conformance.steps.profiles.worker.dialects import DIALECTS
+from rollout_conformance.steps.profiles.worker.dialects.base import Dialect
+from rollout_conformance.steps.profiles.worker.job_spec import JobSpec
 
 CONTRACT = Contract(ROOT / "contracts" / "worker")
 CAPABILITIES = requirements.capabilities(CONTRACT.requirements)
@@ -27,6 +31,7 @@ ANSWER_S = 5.0
 LOADS = 503  # the status of a health check while a model is loaded
 LOOK_AGAIN_S = 0.05
 LOADING = "loading"  # the variant whose loading is what is judged
+PROMPT = "Hello!"
 HAS = "the target card has "
 VARIANTS = ("one_slot", "full", LOADING, "failing", "small_memory", "small_context")  # of the card, not capabilities
 
@@ -37,6 +42,7 @@ class WorkerPeers(ClientOnly):
 
     tokens: Tokens
     model: str | None = None
+    dialect: Dialect = DIALECTS["orcd"]
 
     @property
     def card(self) -> WorkerCard:
@@ -47,6 +53,11 @@ class WorkerPeers(ClientOnly):
 
     async def discover(self, base_url: str, dialects: tuple[str, ...]) -> tuple[str, ...]:
         """The dialects whose paths the worker has; all of those asked for where it has none, so that the greeting shows why."""
+        found = await self._discovered(base_url, dialects)
+        self.dialect = DIALECTS[found[0]]
+        return found
+
+    async def _discovered(self, base_url: str, dialects: tuple[str, ...]) -> tuple[str, ...]:
         async with client(headers=self.card.headers) as http:
             with contextlib.suppress(TimeoutError, httpx.HTTPError, OSError):
                 async with asyncio.timeout(ANSWER_S):
@@ -68,6 +79,24 @@ class WorkerPeers(ClientOnly):
     def _has(self, need: str) -> bool:
         """Whether the card declares it, or has a variant of that name."""
         return self.key is not None if need == "key" else self.card.declares(need)
+
+    async def recovered(self, client: httpx.AsyncClient, base_url: str, within_s: float) -> bool:
+        """Wait until a job of one token is carried out: the case before may have cost slots."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while not await self._generates(client, base_url):
+                    await asyncio.sleep(LOOK_AGAIN_S)
+                return True
+        return False
+
+    async def _generates(self, client: httpx.AsyncClient, base_url: str) -> bool:
+        spec = JobSpec(f"rc-between-{uuid4().hex[:12]}", PROMPT, tuple(self.tokens.encode(PROMPT)), max_tokens=1)
+        path, body = self.dialect.request_path(spec), self.dialect.body(spec)
+        try:
+            reply = await client.post(base_url + path, json=body, headers=bearer(self.key))
+        except (httpx.HTTPError, OSError):
+            return False
+        return reply.is_success
 
     async def capacity(self, base_url: str, dialects: tuple[str, ...], jobs: int) -> int | None:
         return self.card.slots

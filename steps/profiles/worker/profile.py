@@ -2,6 +2,7 @@
 
 from rollout_conformance.contracts import requirements
 from rollout_conformance.contracts.worker.lifecycle import TABLES
+from rollout_conformance.steps.engine.instances import EXCLUSIVE
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.profiles.base import Profile
 from rollout_conformance.steps.profiles.parts import Explore, Fuzz, Mutants, Reference
@@ -80,6 +81,7 @@ PROFILE: Profile[WorkerState, WorkerView] = Profile(
     vocabulary=VOCABULARY,
     capabilities=frozenset(CAPABILITIES),
     card=WorkerCard,
+    disturbs=lambda case: EXCLUSIVE in case.tags,
     closing="Not fit to generate rollouts",
     tables=TABLES,
     explore=exploration,
