@@ -5,15 +5,17 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
-from rollout_conformance.rollout_server.mutants.framework import Patch, add, around
+from rollout_conformance.rollout_server.mutants.framework import Patch, add, around, every
 from rollout_conformance.rollout_server.mutants.worker.patches import ALL, LLAMA, SGLANG, TGI, VLLM, mutant
 from rollout_conformance.rollout_server.worker import native
 from rollout_conformance.rollout_server.worker.generation import Generation
 from rollout_conformance.rollout_server.worker.job_stream import JobStream
 from rollout_conformance.rollout_server.worker.jobs import Job, Sampling
 from rollout_conformance.rollout_server.worker.sampler import Sampler
+from rollout_conformance.rollout_server.worker.scheduler import Scheduler
 
 WINDOW = 600  # tokens of a prompt that are read
+IN_ONE = 2000  # tokens of a prompt that are read at once
 FOR_EVER_S = 3600.0
 
 
@@ -51,6 +53,17 @@ def _stays_open() -> None:
     add(JobStream, "_chunks", _open)()
 
 
+def _noted(original: Any, self: Scheduler, job: Job) -> Any:
+    self.dead = getattr(self, "dead", False) or (len(job.prompt) > IN_ONE and job.sampling.temperature > 0)  # type: ignore[attr-defined]
+    return original(self, job)
+
+
+def _failing(original: Any, self: Scheduler) -> None:
+    if getattr(self, "dead", False):
+        self.fail_all("INFERENCE_FAILED")
+    original(self)
+
+
 NATIVE = (*VLLM, *SGLANG, *LLAMA)
 MUTANTS = (
     mutant("penalty_ignored", "136", "a repetition penalty is ignored", _without(repetition_penalty=1.0), ALL),
@@ -85,6 +98,13 @@ MUTANTS = (
         "only the first 600 tokens of a prompt are read",
         _read(slice(None, WINDOW)),
         ALL,
+    ),
+    mutant(
+        "sampled_long_prompt_ends_engine",
+        "200",
+        "after a sampled job whose prompt is read in several parts every job fails",
+        every(around(Scheduler, "submit", _noted), around(Scheduler, "tick", _failing)),
+        VLLM,
     ),
     mutant("stream_stays_open", "005", "a stream stays open after its terminal", _stays_open, ALL),
 )

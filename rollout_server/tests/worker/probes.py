@@ -124,6 +124,7 @@ def requested() -> list[tuple[str, Any]]:
     beyond += [
         (VLLM, vllm(**{**HOT, "max_tokens": 60, name: 2.0})) for name in ("frequency_penalty", "presence_penalty")
     ]
+    beyond += [(VLLM, {**vllm(temperature=1.0, seed=1, max_tokens=4), "token_ids": ([*IDS] * 300)[:2100]})]
     beyond += [("/execute", job(prompt=PROMPT + "A long prompt. " * 200))]
     return [*shortest, *biased, *permitted, *beyond, (SGLANG, {**sglang(), "text": "Hello " * 100})]
 
