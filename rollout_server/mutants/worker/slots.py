@@ -12,7 +12,7 @@ from starlette.types import Receive
 
 from rollout_conformance.rollout_server.common.errors import RequestError
 from rollout_conformance.rollout_server.mutants.framework import Mutant, around, every
-from rollout_conformance.rollout_server.mutants.worker.patches import ALL, LLAMA, TGI, VLLM, endpoint
+from rollout_conformance.rollout_server.mutants.worker.patches import ALL, LLAMA, TGI, VLLM, WITH_CANCEL, endpoint
 from rollout_conformance.rollout_server.worker import app, endpoints, native_endpoints
 from rollout_conformance.rollout_server.worker.endpoints import Execute
 from rollout_conformance.rollout_server.worker.errors import JobError
@@ -65,7 +65,19 @@ async def _unwatched(original: Any, receive: Receive, job: Awaitable[Any]) -> An
     return await job
 
 
+def _deaf_to_waiting(original: Any, self: Scheduler, id: str) -> bool:
+    ticket = self.by_id.get(id)
+    return True if ticket in self.waiting else bool(original(self, id))
+
+
 MUTANTS = (
+    Mutant(
+        "cancel_ignored_while_waiting",
+        breaks="045",
+        what="the cancellation of a job that waits has no effect",
+        patch=around(Scheduler, "cancel", _deaf_to_waiting),
+        dialects=WITH_CANCEL,
+    ),
     Mutant(
         "whole_disconnect_ignored",
         breaks="049",

@@ -308,6 +308,7 @@ async def with_jobs() -> AsyncGenerator[str, None]:
             aborted(client, SGLANG, {**sglang(max_new_tokens=4000), **STREAMED}, "/abort_request", {"rid": "s"})
         )
         yield await guarded(full(client, long))
+        yield await guarded(cancelled_while_waiting(client, long))
     async with worker(slots=2, queue=4, token_delay_s=0.01) as client:
         yield await guarded(left(client, long))
 
@@ -343,6 +344,15 @@ async def full(client: httpx.AsyncClient, long: dict[str, Any]) -> str:
             await asyncio.sleep(0)
         refused = await asked(client, "/execute", {**long, "job_id": "d", "max_tokens": 2})
     return f"{refused} {await waiting}"
+
+
+async def cancelled_while_waiting(client: httpx.AsyncClient, long: dict[str, Any]) -> str:
+    async with running(client, job_id="a", **long), running(client, job_id="b", **long):
+        waiting = asyncio.create_task(asked(client, "/execute", {**long, "job_id": "c", "max_tokens": 2}))
+        while not (await client.get("/health")).json()["waiting"]:
+            await asyncio.sleep(0)
+        await client.post("/cancel", json={"job_id": "c"})
+        return await waiting
 
 
 async def left(client: httpx.AsyncClient, long: dict[str, Any]) -> str:
