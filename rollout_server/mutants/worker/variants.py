@@ -90,6 +90,15 @@ def _extra(body: Body) -> Body:
     return {**body, "x_trace": {"worker": 1}}
 
 
+def _by_texts(body: Body) -> Body:
+    """As vLLM shows log probabilities where its output is text: tokens by their texts, alternatives included."""
+    return {"content": [_named(one) | {"top_logprobs": [*map(_named, one["top_logprobs"])]} for one in body["content"]]}
+
+
+def _named(scored: Body) -> Body:
+    return {"token": f"<{scored['token_id']}>", "logprob": scored["logprob"]}
+
+
 VARIANTS: Mapping[str, Patch] = {
     "cancelled_as_end": around(OrcdStream, "event", _cancelled_as_end),
     "without_metrics": around(OrcdStream, "event", _without_metrics),
@@ -103,6 +112,7 @@ VARIANTS: Mapping[str, Patch] = {
     "extra_members": every(body("started", _extra), body("token", _extra), body("end", _extra)),
     "queue_full_429": around(errors, "queue_full", _busy),
     "two_tokens_a_chunk": around(VllmWriter, "event", _in_pairs),
+    "alternatives_by_texts": after(vllm_generate, "logprobs", _by_texts),
     "versions_absent": put(vllm_generate, "weight_versions", lambda tokens: None),
     "top_k_unbounded": around(
         orcd_requests,

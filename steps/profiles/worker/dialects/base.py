@@ -146,17 +146,24 @@ def number(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def alternatives(entries: object) -> dict[int, float]:
+def alternatives(entries: object, sampled: object = None, own: int | None = None) -> dict[int, float]:
     """The log probabilities of a list of likely tokens, by their ids: objects with an id, or lists of a value and an id. What shows none is
-    left out."""
+    left out. A token that is named by its text alone is the `sampled` one, whose id is `own`, where it is equal to that; otherwise it has a
+    number below 0 instead of an id, which is not known."""
     found: dict[int, float] = {}
-    for entry in listed(entries):
+    for n, entry in enumerate(listed(entries), 1):
         value, id = (
             entry[:2] if isinstance(entry, list) and len(entry) > 1 else (member(entry, "logprob"), token_id(entry))
         )
+        if id is None and isinstance(member(entry, "token"), str):
+            id = own if own is not None and _is_same(entry, sampled) else -n
         if type(id) is int and number(value) is not None:
             found[id] = number(value) or 0.0
     return found
+
+
+def _is_same(entry: object, sampled: object) -> bool:
+    return all(member(entry, name) == member(sampled, name) for name in ("token", "logprob"))
 
 
 def token_id(entry: object) -> int | None:

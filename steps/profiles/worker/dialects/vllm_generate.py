@@ -90,8 +90,9 @@ def _choice(at: int, choice: Mapping[str, object], usage: Mapping[str, object]) 
     found: list[Event] = []
     if ids or shown or logprobs(choice):
         content = listed(member(choice, "logprobs", "content"))
-        tops = tuple(alternatives(member(one, "top_logprobs")) for one in content) if content else None
-        found.append(Tokens(at, shown, ids, logprobs(choice), count=None, alternatives=tops))
+        own = ids if ids is not None and len(ids) == len(content) else [None] * len(content)
+        tops = tuple(alternatives(member(one, "top_logprobs"), one, id) for one, id in zip(content, own, strict=True))
+        found.append(Tokens(at, shown, ids, logprobs(choice), count=None, alternatives=tops or None))
     reason = choice.get("finish_reason")
     if reason is not None:
         versions = choice.get("weight_versions", ABSENT)

@@ -10,18 +10,27 @@ from rollout_conformance.steps.engine.trace import Trace
 from rollout_conformance.steps.http.responses import Responses
 from rollout_conformance.steps.profiles.worker.context import WorkerContext
 from rollout_conformance.steps.profiles.worker.dialects import DIALECTS
-from rollout_conformance.steps.profiles.worker.invariants.alternatives import requested_alternatives
+from rollout_conformance.steps.profiles.worker.invariants.alternatives import alternatives, requested_alternatives
 from rollout_conformance.steps.profiles.worker.invariants.counts import counters
-from rollout_conformance.steps.profiles.worker.tests.streams import llamacpp, llamacpp_end, response, sent, sglang
+from rollout_conformance.steps.profiles.worker.tests.streams import (
+    llamacpp,
+    llamacpp_end,
+    response,
+    sent,
+    sglang,
+    vllm,
+    vllm_usage,
+)
 from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerView
 
 LENGTH = {"type": "length", "length": 2}
 
 
-def broken(job: JobResponse) -> list[str]:
+def broken(job: JobResponse, *more: Any) -> list[str]:
     context = WorkerContext(Card(), None, DIALECTS[job.dialect.name])
     view = WorkerView(Trace(), Responses.of([job]), context, worker=context)
-    evidence = [*counters(view), *requested_alternatives(view)]
+    invariants = (counters, requested_alternatives, *more)
+    evidence = [one for invariant in invariants for one in invariant(view)]
     return sorted({one.requirement for one in evidence if isinstance(one, Finding)})
 
 
@@ -66,3 +75,23 @@ def test_no_more_of_a_prompt_is_cached_than_it_has(cached: int, is_right: bool) 
     event = sglang("ab", [1, 2], LENGTH)
     event["meta_info"]["cached_tokens"] = cached
     assert broken(response("sglang", sent(event, "[DONE]"), max_tokens=2)) == ([] if is_right else ["WORKER-127"])
+
+
+def text_job(*tops: tuple[str, float], own: float = -0.5) -> JobResponse:
+    """A job of vLLM whose output is text: it names tokens by their texts alone."""
+    event = vllm([7], "length", text="a")
+    top = [{"token": text, "logprob": value, "bytes": [*text.encode()]} for text, value in tops]
+    event["choices"][0]["logprobs"] = {"content": [{"token": "a", "logprob": own, "bytes": [97], "top_logprobs": top}]}
+    stream = sent(event, vllm_usage(1), "[DONE]")
+    return response("vllm-generate", stream, max_tokens=1, alternatives=2, temperature=0.0)
+
+
+def test_alternatives_may_be_named_by_their_texts() -> None:
+    assert broken(text_job(("a", -0.5), ("b", -1.5)), alternatives) == []
+    assert broken(text_job(("a", -0.5), ("\ufffd", -1.5), ("\ufffd", -2.5)), alternatives) == []
+    assert broken(text_job(("a", -0.5)), alternatives) == ["WORKER-128"]
+
+
+def test_alternatives_that_are_named_by_their_texts_are_of_one_distribution() -> None:
+    assert broken(text_job(("b", -0.1), ("c", -1.0)), alternatives) == ["WORKER-124"]
+    assert broken(text_job(("a", -1.5), ("b", -2.5)), alternatives) == ["WORKER-124"]
