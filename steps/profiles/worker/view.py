@@ -15,7 +15,13 @@ from rollout_conformance.steps.sse.streams import StreamedResponse
 
 SHUTDOWN = "/shutdown"
 BUSY = (429, 503)
-SERVER_ERROR = 500
+FAILED = (
+    500,
+    "generation",
+    "incomplete_generation",
+    "INFERENCE_FAILED",
+    "INTERNAL",
+)  # what servers call a job that failed
 BEFORE, LATE = "WORKER-034", "4xx before the stream begins"
 
 
@@ -64,12 +70,12 @@ class JobResponse(StreamedResponse):
 
     @property
     def is_rejected_late(self) -> bool:
-        """Whether all that the stream has is an error: a rejection that came too late to be a status. One with the number of a server error is
-        that of a job that failed."""
+        """Whether all that the stream has is an error: a rejection that came too late to be a status. One with the number of a server error,
+        or a word for it, is that of a job that failed."""
         failure = self.transcript.failure
         if failure is None or self.transcript.tokens or self.transcript.started:
             return False
-        return not (type(failure.code) is int and failure.code >= SERVER_ERROR)
+        return failure.code not in FAILED
 
     @property
     def is_busy(self) -> bool:

@@ -10,7 +10,7 @@ from rollout_conformance.steps.http.responses import Responses
 from rollout_conformance.steps.profiles.worker.cause import cause
 from rollout_conformance.steps.profiles.worker.context import WorkerContext
 from rollout_conformance.steps.profiles.worker.dialects import DIALECTS
-from rollout_conformance.steps.profiles.worker.events import LENGTH, End, Event, Tokens, Transcript
+from rollout_conformance.steps.profiles.worker.events import LENGTH, End, Event, Failure, Tokens, Transcript
 from rollout_conformance.steps.profiles.worker.job_spec import JobSpec
 from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerView
 
@@ -48,3 +48,22 @@ def test_a_stream_without_a_terminal_has_none(fault: str) -> None:
 
 def test_a_job_without_tokens_is_not_carried_out() -> None:
     assert found((), OPEN)[0] == "WORKER-200"
+
+
+@pytest.mark.parametrize(
+    ("code", "is_late"),
+    [
+        (400, True),
+        (500, False),
+        (503, True),
+        ("INVALID_REQUEST", True),
+        ("generation", False),
+        ("INFERENCE_FAILED", False),
+        (None, True),
+    ],
+)
+def test_an_error_event_of_a_job_that_failed_is_no_late_rejection(code: object, is_late: bool) -> None:
+    dialect = DIALECTS["tgi"]
+    transcript = Transcript((Failure(0, code, "no"),))
+    job = JobResponse("it", 0, {}, 200, None, spec=JobSpec("j", "Hello!"), dialect=dialect, transcript=transcript)
+    assert job.is_rejected_late is is_late
