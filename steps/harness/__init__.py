@@ -15,12 +15,13 @@ from rollout_conformance.steps.harness.checks import (
 )
 from rollout_conformance.steps.harness.errors import (
     HarnessError,
+    WorkerClosedError,
     WorkerDiedError,
     WorkerNotReadyError,
     WorkerNotStartedError,
 )
 from rollout_conformance.steps.harness.job_runner import RunningJob
-from rollout_conformance.steps.harness.profiling import Profile, profile
+from rollout_conformance.steps.harness.profiling import Profile, profile, profiles, table
 from rollout_conformance.steps.harness.settings import DEFAULT, FAST, LONG, PROMPTS, Config, TestPrompt
 from rollout_conformance.steps.harness.worker import Health, Worker
 
@@ -36,6 +37,7 @@ __all__ = [
     "RunningJob",
     "TestPrompt",
     "Worker",
+    "WorkerClosedError",
     "WorkerDiedError",
     "WorkerNotReadyError",
     "WorkerNotStartedError",
@@ -44,4 +46,6 @@ __all__ = [
     "assert_token_count",
     "extract_tokens",
     "profile",
+    "profiles",
+    "table",
 ]

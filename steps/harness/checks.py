@@ -28,16 +28,15 @@ def assert_token_count(job: JobResponse, expected: int | None = None) -> None:
     _assert(job, counters)
     if expected is not None:
         count = job.transcript.count
-        assert count == expected, f"expected {expected} tokens, and there are {count} in {shown(job)}"
+        _require(count == expected, f"expected {expected} tokens, and there are {count} in {shown(job)}")
 
 
 def assert_successful_completion(job: JobResponse) -> None:
     """The job ended by itself, in order and with right counters: at a stop text, at the end of its text or at its limit."""
     assert_event_order(job)
     assert_token_count(job)
-    assert job.reason in ENDS, (
-        f"expected an end by itself ({', '.join(ENDS)}), and the reason is {job.reason} in {shown(job)}"
-    )
+    expected = f"expected an end by itself ({', '.join(ENDS)})"
+    _require(job.reason in ENDS, f"{expected}, and the reason is {job.reason} in {shown(job)}")
 
 
 def extract_tokens(job: JobResponse) -> list[str]:
@@ -46,15 +45,21 @@ def extract_tokens(job: JobResponse) -> list[str]:
 
 
 def _assert_stream(job: JobResponse) -> None:
-    assert job.is_success, f"expected a stream, and the response is {job.shown()}"
-    assert job.is_stream, f"expected text/event-stream, and it is {job.header('content-type')}"
-    assert job.fault is None, f"the stream broke off: {job.fault}, after {shown(job)}"
+    _require(job.is_success, f"expected a stream, and the response is {job.shown()}")
+    _require(job.is_stream, f"expected text/event-stream, and it is {job.header('content-type')}")
+    _require(job.fault is None, f"the stream broke off: {job.fault}, after {shown(job)}")
 
 
 def _assert(job: JobResponse, *invariants: Invariant) -> None:
     view = _view(job)
     found = [one for invariant in invariants for one in invariant(view) if isinstance(one, Finding)]
-    assert not found, f"{_sentences(found)}\nin {shown(job)}"
+    _require(not found, f"{_sentences(found)}\nin {shown(job)}")
+
+
+def _require(ok: bool, message: str) -> None:
+    """No `assert`: to that of another module pytest adds what it compared, here a whole response."""
+    if not ok:
+        raise AssertionError(message)
 
 
 def _view(job: JobResponse) -> WorkerView:

@@ -28,6 +28,10 @@ class WorkerDiedError(HarnessError):
     """It ended by itself: before it was ready, or later."""
 
 
+class WorkerClosedError(HarnessError):
+    """It was ended with `close`, and is used again."""
+
+
 def of_start(error: StartError, ready_s: float) -> HarnessError:
     """The error of the harness for one of the start of a target."""
     words, log = error.words, error.log
@@ -45,6 +49,10 @@ def of_start(error: StartError, ready_s: float) -> HarnessError:
 def died(words: Sequence[str], log: str, when: str) -> WorkerDiedError:
     mend = "Read the log, and start the command by itself with a free port."
     return WorkerDiedError(f"The worker ended {when}.", words, log, mend)
+
+
+def closed(words: Sequence[str], log: str) -> WorkerClosedError:
+    return WorkerClosedError("The worker was closed, and is used again.", words, log, "Start another one.")
 
 
 def _tail(log: str) -> str:

@@ -1,10 +1,11 @@
 """Measurements of a worker, as a report without a verdict."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import quantiles
 
+from rollout_conformance.steps.harness.settings import PROMPTS
 from rollout_conformance.steps.harness.worker import Worker
 from rollout_conformance.steps.profiles.worker.view import JobResponse
 
@@ -59,6 +60,33 @@ def profile(
         _rate(good, concurrent),
         worker.memory_bytes(),
     )
+
+
+def profiles(
+    worker: Worker,
+    classes: Mapping[str, str] | None = None,
+    *,
+    jobs: int = 8,
+    concurrent: int = 1,
+    max_tokens: int = 64,
+) -> dict[str, Profile]:
+    """The same for each class of prompts, by its name: default `PROMPTS`. Raises `ValueError` as `profile` does."""
+    prompts = classes or {name: one.text for name, one in PROMPTS.items()}
+    return {
+        name: profile(worker, jobs=jobs, concurrent=concurrent, max_tokens=max_tokens, prompt=prompt)
+        for name, prompt in prompts.items()
+    }
+
+
+def table(measured: Mapping[str, Profile]) -> str:
+    """Measurements by class, a line each, times in milliseconds."""
+    head = f"{'class':<12} first p50  first p99  between p50  between p99  tokens/s"
+    rows = [
+        f"{name:<12} {one.first_token_p50_ms:9.1f}  {one.first_token_p99_ms:9.1f}  {one.between_tokens_p50_ms:11.2f}"
+        f"  {one.between_tokens_p99_ms:11.2f}  {one.tokens_per_s:8.0f}"
+        for name, one in measured.items()
+    ]
+    return "\n".join([head, *rows])
 
 
 def _gaps(job: JobResponse) -> list[float]:

@@ -47,11 +47,25 @@ class Health:
         return 200 <= self.status < 300
 
 
+def _words(command: Sequence[str] | str) -> tuple[str, ...]:
+    """Raises `ValueError` where no word has a place for the port."""
+    words = tuple(shlex.split(command) if isinstance(command, str) else command)
+    if not any("{port}" in word for word in words):
+        raise ValueError(
+            f"command: {shlex.join(words) or 'it is empty'}: one of its words needs {{port}}, where the worker listens"
+        )
+    return words
+
+
 class Worker:
     """Use as a context manager, or end it with `close`. It is for one thread at a time."""
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str], config: Config, dialect: str) -> None:
-        self.command, self.environment, self.config = tuple(command), dict(environment), config
+    def __init__(
+        self, command: Sequence[str] | str, environment: Mapping[str, str], config: Config, dialect: str
+    ) -> None:
+        if dialect not in DIALECTS:
+            raise ValueError(f"dialect: {dialect!r} is none of {', '.join(DIALECTS)}")
+        self.command, self.environment, self.config = _words(command), dict(environment), config
         self.dialect = DIALECTS[dialect]
         self._loop = LoopThread()
         self._loop.__enter__()
@@ -65,15 +79,17 @@ class Worker:
         *,
         stub: bool = False,
         config: Config = DEFAULT,
-        command: Sequence[str] | None = None,
+        command: Sequence[str] | str | None = None,
         environment: Mapping[str, str] | None = None,
         dialect: str = "orcd",
     ) -> "Worker":
-        """The reference worker, or another `command` with {port} among its words, when its health check succeeds.
+        """The reference worker, or another `command` with {port} among its words, when its health check succeeds. A command that is one
+        text is divided as a shell does it.
 
-        Raises `WorkerNotStartedError`, `WorkerNotReadyError` or `WorkerDiedError`.
+        Raises `WorkerNotStartedError`, `WorkerNotReadyError` or `WorkerDiedError`; `ValueError` for a command without {port} and for an unknown
+        dialect.
         """
-        words = tuple(command) if command is not None else (*REFERENCE, *([STUB] if stub else []))
+        words = command if command is not None else (*REFERENCE, *([STUB] if stub else []))
         worker = cls(words, environment or {}, config, dialect)
         try:
             worker._open()
@@ -104,6 +120,8 @@ class Worker:
         """Ends the process and all that it started. A second time it does nothing."""
         if self._loop.loop.is_closed():
             return
+        if self._target is not None:
+            self.resume()  # a process that stands still does not read its SIGTERM
         try:
             self._loop.call(self._stack.aclose(), CLOSE_S)
         finally:
@@ -111,6 +129,7 @@ class Worker:
 
     def restart(self) -> None:
         """Ends the process and starts it again, with another port."""
+        self.resume()
         self._loop.call(self._stack.aclose(), CLOSE_S)
         self._open()
 
@@ -192,6 +211,8 @@ class Worker:
             return await client.request(method, self.base_url + path, timeout=ANSWER_S, **content)
 
     def require_alive(self) -> None:
+        if self._loop.loop.is_closed():
+            raise errors.closed(self.command, self.log)
         process = self.target.process
         if process is not None and process.returncode is not None:
             words = [word.replace("{port}", str(self.port)) for word in self.command]

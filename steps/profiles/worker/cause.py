@@ -16,6 +16,7 @@ COMPLETE = "a stream with a terminal"
 CLOSED = "the end of the response after its terminal"
 CARRIED_OUT = "the job is carried out"
 SEVERAL = 5  # jobs that ended before, so that their slots may be taken still
+INTERNALS = "WORKER-203"
 SLOTS, ONE_TERMINAL = "WORKER-121", "WORKER-005"
 GRACE_S = 3.0  # in which a worker that is stopped ends its jobs; the specification of the seed has 5 s for all of it
 OUT_OF_MEMORY = ("VRAM_OOM", "INSUFFICIENT_VRAM")
@@ -28,13 +29,22 @@ def cause(case: Case, view: WorkerView) -> Cause | None:
     found = found or _of_token_ids(view)
     if found is None:
         found = client_case.cause(case, replace(view, unowed=_may_be_refused(case, view) | _compared(case, view)))
-        if found is not None and found.finding is None:
-            found = replace(found, again=True)
+        if found is not None:
+            found = _of_no_response(found)
     if found is None and view.waited:
         finding = Finding(_of_no_tokens(case, view), view.waited, "nothing in time", timing=True)
         return Cause(f"a job without tokens: {view.waited}", finding, certain=True)
     if found is None and view.unplayable:
         return Cause(view.unplayable)
+    return found
+
+
+def _of_no_response(found: Cause) -> Cause:
+    """Of a request that has no response: one that was sent for the internals in its rejection shows none, and is not rejected."""
+    if found.finding is None:
+        return replace(found, again=True)
+    if found.finding.requirement == INTERNALS:
+        return replace(found, finding=replace(found.finding, requirement=BEFORE))
     return found
 
 

@@ -15,6 +15,7 @@ from rollout_conformance.steps.harness import (
     PROMPTS,
     Config,
     Worker,
+    WorkerClosedError,
     WorkerDiedError,
     WorkerNotReadyError,
     WorkerNotStartedError,
@@ -22,6 +23,8 @@ from rollout_conformance.steps.harness import (
     assert_token_count,
     extract_tokens,
     profile,
+    profiles,
+    table,
 )
 from rollout_conformance.steps.harness.worker import REFERENCE, STUB
 from rollout_conformance.steps.profiles.worker.events import CANCELLED, LENGTH
@@ -86,6 +89,14 @@ def test_a_profile_counts_the_jobs(stub: Worker) -> None:
     assert (measured.jobs, measured.failed) == (4, 0)
     assert measured.tokens_per_s > 0
     assert "tokens a second" in measured.report()
+
+
+def test_profiles_are_told_apart_by_class(stub: Worker) -> None:
+    measured = profiles(stub, {"short": "Hi", "long": "Hello! " * 200}, jobs=2, max_tokens=3)
+    assert [one.jobs for one in measured.values()] == [2, 2]
+    lines = table(measured).splitlines()
+    assert [line.split()[0] for line in lines] == ["class", "short", "long"]
+    assert len(lines[1].split()) == 6
 
 
 def test_other_dialects_are_spoken() -> None:
@@ -154,6 +165,39 @@ def test_a_worker_that_does_not_become_ready() -> None:
         Worker.start(
             stub=True, config=Config(ready_s=2.0), environment={"WORKER_LOAD_DELAY_S": "30", "WORKER_DRAIN_S": "0"}
         )
+
+
+@pytest.mark.parametrize("command", ["my-worker --listen 80", ("my-worker",), ()])
+def test_a_command_without_a_port_is_an_error_of_the_test(command: str | tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match=r"one of its words needs \{port\}"):
+        Worker.start(command=command)
+
+
+def test_a_command_may_be_one_text() -> None:
+    with pytest.raises(WorkerNotStartedError) as caught:
+        Worker.start(command="/nowhere/worker --port {port}")
+    assert caught.value.command[:2] == ("/nowhere/worker", "--port")
+
+
+def test_an_unknown_dialect_is_an_error_of_the_test() -> None:
+    with pytest.raises(ValueError, match="'openai' is none of orcd, vllm-generate"):
+        Worker.start(stub=True, dialect="openai")
+
+
+def test_a_worker_that_stands_still_is_closed_like_any_other() -> None:
+    worker = Worker.start(stub=True, config=PATIENT)
+    pid = worker.pid
+    worker.pause()
+    worker.close()
+    assert not is_alive(pid)
+    assert not worker.target.killed
+
+
+def test_a_closed_worker_is_not_said_to_have_died() -> None:
+    worker = Worker.start(stub=True, config=PATIENT)
+    worker.close()
+    with pytest.raises(WorkerClosedError, match="Start another one"):
+        worker.execute()
 
 
 def test_closing_ends_the_process_and_may_be_repeated() -> None:

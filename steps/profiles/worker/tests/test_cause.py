@@ -5,8 +5,8 @@ import pytest
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import Location
 from rollout_conformance.steps.engine.target_card import Card
-from rollout_conformance.steps.engine.trace import Request, Trace
-from rollout_conformance.steps.http.responses import Responses
+from rollout_conformance.steps.engine.trace import NotJson, Request, Trace
+from rollout_conformance.steps.http.responses import KeptResponse, Responses
 from rollout_conformance.steps.profiles.worker.cause import cause
 from rollout_conformance.steps.profiles.worker.context import WorkerContext
 from rollout_conformance.steps.profiles.worker.dialects import DIALECTS
@@ -48,6 +48,20 @@ def test_a_stream_without_a_terminal_has_none(fault: str) -> None:
 
 def test_a_job_without_tokens_is_not_carried_out() -> None:
     assert found((), OPEN)[0] == "WORKER-200"
+
+
+def test_a_request_without_a_response_shows_no_internals() -> None:
+    dialect = DIALECTS["orcd"]
+    trace = Trace()
+    n = trace.open(Request("POST", "/execute"), to_target=True, rollout="-")
+    trace.close(n, None, "the connection was closed without an answer")
+    lost = KeptResponse("it", n, {}, None, NotJson("it is empty"), fault="the connection was closed without an answer")
+    context = WorkerContext(Card(), None, dialect)
+    view = WorkerView(trace, Responses.of([lost]), context, worker=context)
+    reason = cause(Case("a case", "worker", "orcd", ("WORKER-203",), (), HERE), view)
+    assert reason is not None
+    assert reason.finding is not None
+    assert reason.finding.requirement == "WORKER-034"
 
 
 @pytest.mark.parametrize(
