@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from rollout_conformance.steps.engine.findings import Evidence, evidence
 from rollout_conformance.steps.engine.json_diff import show
+from rollout_conformance.steps.engine.lenient_json import mapping
 from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerView
 
 ALL_OF_IT = 1.02  # the most that probabilities add up to, with what rounding adds
@@ -13,7 +14,24 @@ UNCHANGED = (
     0.0,
     1.0,
 )  # temperatures at which a worker that shows what it samples from shows the model's own distribution
-NARROWING = frozenset({"top_k", "top_p", "min_p"})
+CHANGING = frozenset(  # members of a request that change the distribution which is sampled from
+    {
+        *(
+            "top_k",
+            "top_p",
+            "min_p",
+            "typical_p",
+            "logit_bias",
+            "grammar",
+            "json_schema",
+            "regex",
+            "ebnf",
+            "min_tokens",
+            "min_new_tokens",
+        ),
+        *("repetition_penalty", "repeat_penalty", "frequency_penalty", "presence_penalty"),
+    }
+)
 EXACT = ("sglang", "llamacpp")  # the others document more: equally likely tokens, or the sampled one
 EXPECTED = "log probabilities of one distribution"
 
@@ -39,7 +57,8 @@ def requested_alternatives(view: WorkerView) -> Iterator[Evidence]:
 
 
 def _is_plain(response: JobResponse) -> bool:
-    return response.spec.temperature in UNCHANGED and not NARROWING & set(response.spec.sampling)
+    sent = (response.request, *(mapping(response.request.get(name)) for name in ("sampling_params", "parameters")))
+    return response.spec.temperature in UNCHANGED and not any(CHANGING & set(one) for one in sent)
 
 
 def _judged(response: JobResponse) -> Iterator[Evidence]:

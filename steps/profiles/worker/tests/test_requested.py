@@ -95,3 +95,11 @@ def test_alternatives_may_be_named_by_their_texts() -> None:
 def test_alternatives_that_are_named_by_their_texts_are_of_one_distribution() -> None:
     assert broken(text_job(("b", -0.1), ("c", -1.0)), alternatives) == ["WORKER-124"]
     assert broken(text_job(("a", -1.5), ("b", -2.5)), alternatives) == ["WORKER-124"]
+
+
+@pytest.mark.parametrize("sampling", [{"top_p": 0.5}, {"grammar": "yes"}, {"repeat_penalty": 2.0}, {}])
+def test_a_token_may_have_the_probability_after_what_changes_it(sampling: dict[str, Any]) -> None:
+    events = [llamacpp("a", [1]), llamacpp_end(1, "limit")]
+    events[0]["completion_probabilities"] = [{"id": 1, "logprob": 0.0, "top_logprobs": [{"id": 1, "logprob": -4.7}]}]
+    job = response("llamacpp", sent(*events), max_tokens=1, alternatives=1, temperature=0.0, sampling=sampling)
+    assert broken(job, alternatives) == ([] if sampling else ["WORKER-124"])
