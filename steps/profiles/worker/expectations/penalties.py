@@ -11,7 +11,10 @@ from rollout_conformance.steps.profiles.worker.expectations.base import JobsToge
 from rollout_conformance.steps.profiles.worker.expectations.outputs import difference
 from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerView
 
-REPEATED, UNKNOWN_REPEATED = 8, 16  # repeated tokens that could have been others; and ones of which that is not known
+REPEATED, UNKNOWN_REPEATED = (
+    16,
+    32,
+)  # repeated tokens of all outputs that could have been others; and ones of which that is not known
 CERTAIN = -0.7  # a token with a higher log probability is so likely that a penalty need not change it
 PAIRS = 2
 
@@ -21,7 +24,7 @@ PAIRS = 2
 @dataclass(frozen=True, slots=True)
 class Penalized(JudgesErrors, JobsTogether):
     """Jobs with a penalty on repeated tokens differ from equal jobs without one, with the same seeds. Of these, two or more must have repeated
-    tokens that could have been others, by their log probabilities where these are shown. A worker may reject the penalty."""
+    tokens that could have been others, by their log probabilities where these are shown, and all together many. A worker may reject the penalty."""
 
     control: ResponseName
     "The request without a penalty, sent as often."
@@ -34,22 +37,21 @@ class Penalized(JudgesErrors, JobsTogether):
         pairs = [(a, b) for a, b in zip(controls, responses, strict=False) if a.ran_out and b.ran_out]
         if any(difference(a, b, 0.0, ("text", "ids")) for a, b in pairs):
             return Check(True, "", "")
-        shown = [(a, b) for a, b in pairs if _repeats_itself(a)]
-        if len(shown) < PAIRS or len(pairs) < len(responses):
+        shown = [a for a, _ in pairs if _repeated(a)]
+        if len(shown) < PAIRS or len(pairs) < len(responses) or sum(map(_repeated, shown)) < REPEATED:
             return None
-        plain = show(shown[0][0].transcript.text or list(shown[0][0].transcript.ids or ()))
+        plain = show(shown[0].transcript.text or list(shown[0].transcript.ids or ()))
         return Check(
             False, "an output that the penalty changes", f"{len(pairs)} outputs as without it, such as {plain}"
         )
 
 
-def _repeats_itself(job: JobResponse) -> bool:
-    """Whether so many tokens occurred before that a penalty on them cannot leave all as they are."""
+def _repeated(job: JobResponse) -> int:
+    """How many tokens occurred before and could have been others: of those without log probabilities, fewer are counted."""
     found = job.transcript
     tokens: Sequence[object] = found.ids if found.ids is not None else [one for one in found.token_texts if one]
     repeated = [n for n, one in enumerate(tokens) if one in tokens[:n]]
     values = found.logprobs
     if values is None or len(values) != len(tokens):
-        return len(repeated) >= UNKNOWN_REPEATED
-    doubtful = [n for n in repeated if (value := values[n]) is not None and value < CERTAIN]
-    return len(doubtful) >= REPEATED
+        return len(repeated) // UNKNOWN
+    return sum((value := values[n]) is not None and value < CERTAIN for n in repeated)
