@@ -21,7 +21,8 @@ from rollout_conformance.steps.engine.cases import Action, Case, Expectation
 from rollout_conformance.steps.engine.concurrency_limiter import ConcurrencyLimiter
 from rollout_conformance.steps.engine.cpu_wait import CpuWait
 from rollout_conformance.steps.engine.findings import Judgement, SuiteError, Verdict, counts
-from rollout_conformance.steps.engine.instances import EXCLUSIVE, Instances
+from rollout_conformance.steps.engine.instances import EXCLUSIVE as EXCLUSIVE
+from rollout_conformance.steps.engine.instances import Instances
 from rollout_conformance.steps.engine.judging import Judging, JudgingProfile, V
 from rollout_conformance.steps.engine.lateness import Lateness, limit, watched
 from rollout_conformance.steps.engine.outcome import Outcome

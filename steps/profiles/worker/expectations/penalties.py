@@ -11,10 +11,8 @@ from rollout_conformance.steps.profiles.worker.expectations.base import JobsToge
 from rollout_conformance.steps.profiles.worker.expectations.outputs import difference
 from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerView
 
-REPEATED, UNKNOWN_REPEATED = (
-    16,
-    32,
-)  # repeated tokens of all outputs that could have been others; and ones of which that is not known
+REPEATED = 16  # repeated tokens of all outputs that could have been others
+UNKNOWN = 2  # so many count as one where it is not known whether they could have been others
 CERTAIN = -0.7  # a token with a higher log probability is so likely that a penalty need not change it
 PAIRS = 2
 
@@ -54,4 +52,4 @@ def _repeated(job: JobResponse) -> int:
     values = found.logprobs
     if values is None or len(values) != len(tokens):
         return len(repeated) // UNKNOWN
-    return sum((value := values[n]) is not None and value < CERTAIN for n in repeated)
+    return sum(1 for n in repeated if (value := values[n]) is not None and value < CERTAIN)

@@ -39,7 +39,7 @@ def llamacpp(text: str) -> dict[str, Any]:
 def judged(dialect: str, body: object, *, samples: int = 2, status: int = 200) -> Check | None:
     known = DIALECTS[dialect]
     spec = JobSpec("job-1", "Hello!", max_tokens=COUNT, temperature=1.5, samples=samples, stream=False)
-    job = JobResponse("it", 0, {}, status, body, spec=spec, dialect=known, transcript=Transcript())  # type: ignore[arg-type]
+    job = JobResponse("it", 0, {}, status, body, spec=spec, dialect=known, transcript=Transcript())
     context = WorkerContext(Card(), None, known)
     view = WorkerView(Trace(), Responses.of([job]), context, worker=context)
     return Samples(of=("it",)).check(job, view)
