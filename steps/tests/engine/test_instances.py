@@ -7,7 +7,7 @@ from rollout_conformance.steps.engine.findings import Location
 from rollout_conformance.steps.engine.instances import EXCLUSIVE, FEW_POOLED, MOST_POOLED, SOON_S, Instances
 from rollout_conformance.steps.engine.target_card import Card
 
-CARD = Card(variants={"one_slot": {"env": {}}})  # type: ignore[dict-item]
+CARD = Card.model_validate({"variants": {"one_slot": {"env": {}}}})
 
 
 async def _well(base_url: str, within_s: float) -> bool:
