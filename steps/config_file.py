@@ -6,12 +6,14 @@ Its keys are the names of options. What stands on the command line wins. A path 
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
 from rollout_conformance.steps.engine import text_file
+from rollout_conformance.steps.engine.error_collector import ErrorCollector
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.suggestions import unknown_name
 
@@ -69,13 +71,19 @@ def defaults(config: Config, command: click.Command, every: Mapping[str, click.P
     """
     mine = options_of(command)
     values: dict[str, Any] = {}
+    problems = ErrorCollector()
     for name, value in config.options.items():
-        if name not in every:
-            raise SuiteError(f"{config.file}: {_unknown(name, value, every)}")
-        converted = _converted(config, name, value, every[name])
+        converted = problems.attempt(partial(_value, config, name, value, every))
         if name in mine and mine[name].name is not None:
             values[str(mine[name].name)] = converted
+    problems.conclude()
     return values
+
+
+def _value(config: Config, name: str, value: Any, every: Mapping[str, click.Parameter]) -> Any:
+    if name not in every:
+        raise SuiteError(f"{config.file}: {_unknown(name, value, every)}")
+    return _converted(config, name, value, every[name])
 
 
 def options_of(command: click.Command) -> dict[str, click.Parameter]:

@@ -41,5 +41,8 @@ def requirement_text(requirement: Requirement, cases: Iterable[CaseEntry], repor
         references = cited(reports)
         lines.append(f"  seen in the wild: {len(references)} report{'s' if len(references) > 1 else ''}")
         lines += [f"    {', '.join(report.references)}: {report.symptom}" for report in reports]
-    lines += [f"  case      {case.at}  {case.name} [{case.dialect}]" for case in cases]
+    played: dict[str, list[str]] = {}
+    for case in cases:
+        played.setdefault(f"{case.at}  {case.name}", []).append(case.dialect)
+    lines += [f"  case      {one} [{', '.join(dialects)}]" for one, dialects in played.items()]
     return "\n".join(lines)

@@ -19,7 +19,9 @@ from rollout_conformance.steps.profiles.base import Profile
 
 @click.command("lint")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path, exists=True))
-@click.option("--profile", default=None, help="Only this profile; FILES are read as cases of it.")
+@click.option(
+    "--profile", default=None, help=f"Only this profile ({', '.join(PROFILES)}); FILES are read as cases of it."
+)
 @click.option("--card", type=click.Path(path_type=Path), help="Card that declares the variants of FILES.")
 @click.option("--leave-others", is_flag=True, help="Leave FILES alone that name no requirement, as those of a folder.")
 @click.option("--list", "listing", is_flag=True, help="List every case.")

@@ -6,7 +6,7 @@ import click
 
 from rollout_conformance.steps.authoring import profile_package, templates
 from rollout_conformance.steps.engine.findings import SuiteError
-from rollout_conformance.steps.profiles import DEFAULT, profile_of
+from rollout_conformance.steps.profiles import DEFAULT, PROFILES, profile_of
 
 PROFILE = "profile"
 
@@ -14,7 +14,9 @@ PROFILE = "profile"
 @click.command("new")
 @click.argument("kind", type=click.Choice([*templates.SUFFIXES, PROFILE]))
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--profile", default=DEFAULT, show_default=True, help="The kind of system that is judged.")
+@click.option(
+    "--profile", default=DEFAULT, show_default=True, help=f"The kind of system that is judged: {', '.join(PROFILES)}."
+)
 @click.option("--about", default=None, metavar="ID", help="The requirement that the case is about.")
 @click.option("--title", default="what a server has to do", show_default=True, help="The title of the case.")
 @click.option("--name", default=None, help="The name of the new profile; default: that of its folder.")

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import click
 
-from rollout_conformance.steps.profiles import DEFAULT
+from rollout_conformance.steps.profiles import DEFAULT, PROFILES
 
 
 class Address(click.ParamType[tuple[str, int]]):
@@ -22,7 +22,12 @@ class Address(click.ParamType[tuple[str, int]]):
 
 
 OPTIONS = (
-    click.option("--profile", default=DEFAULT, show_default=True, help="The kind of system that is judged."),
+    click.option(
+        "--profile",
+        default=DEFAULT,
+        show_default=True,
+        help=f"The kind of system that is judged: {', '.join(PROFILES)}.",
+    ),
     click.option("--dialect", default=None, help="Judge only this dialect; default: all that the target supports."),
     click.option("--target", default=None, help="app:module:factory | http://host:port | cmd:'command with {port}'."),
     click.option("--card", type=click.Path(path_type=Path), help="YAML file that describes the target."),

@@ -23,6 +23,7 @@ from rollout_conformance.steps.engine.yaml_source import explained
 T = TypeVar("T")
 MOST_S = 60.0  # a case may take 120 s, and what is waited for comes after the wait
 COUNTED = ("times", "copies", "nth")  # of what is done or waited for
+BODY = "body"  # of a verb that sends a request: further members of it
 STATUSES = ("status", "statuses", "http_status")
 
 
@@ -59,7 +60,7 @@ def made(kind: type[T], given: Mapping[str, object]) -> T:
     known = {field.name: field for field in fields(kind) if field.init}  # type: ignore[arg-type]
     for name in given:
         if name not in known:
-            raise ValueError(unknown_name("key", name, known))
+            raise ValueError(unknown_name("key", name, known) + _of_body(kind, name))
     missing = [name for name, field in known.items() if name not in given and _is_needed(field)]
     if missing:
         raise ValueError(f"{', '.join(missing)}: missing. Write {{{', '.join(f'{name}: ...' for name in missing)}}}")
@@ -77,6 +78,17 @@ def made(kind: type[T], given: Mapping[str, object]) -> T:
         sendable(name, value)  # after the members within it, whose mistakes say more
     _ordered(values)
     return kind(**values)
+
+
+def _of_body(kind: type, name: str) -> str:
+    """Where a member of the request is written, which is no member of the verb that sends it."""
+    body = hints(kind).get(BODY)
+    told = f" As a member of the request: `{BODY}: {{{name}: ...}}`."
+    return told if body is not None and get_origin(_bare(body)) is Mapping else ""
+
+
+def _bare(hint: Any) -> Any:
+    return get_args(hint)[0] if get_origin(hint) is Annotated else hint
 
 
 def _ordered(values: Mapping[str, object]) -> None:

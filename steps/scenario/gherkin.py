@@ -134,10 +134,15 @@ def _scenarios(document: GherkinDocument) -> list[GherkinScenario]:
     return [child.scenario for child in [*document.feature.children, *rules] if child.scenario]
 
 
+def _outlines(language: str) -> list[str]:
+    """The keywords of an outline in a language."""
+    spoken = Dialect.for_name(language)
+    return spoken.scenario_outline_keywords if spoken is not None else []
+
+
 def _titles(written: Iterable[GherkinScenario], language: str, shown: str) -> Iterator[str]:
     """What pytest-bdd would keep silent about."""
-    spoken = Dialect.for_name(language)
-    outlines = spoken.scenario_outline_keywords if spoken is not None else []
+    outlines = _outlines(language)
     titles: dict[str, int] = {}
     for one in written:
         at = f"{shown}:{one.location.line}:{one.location.column}"
@@ -181,6 +186,9 @@ class _Compiler:
         """Raises `SuiteError` with everything that is wrong with the scenario."""
         if not self.template.steps:
             raise self.at.problem("the scenario has no steps; write Given, When and Then below it, or remove it")
+        outline = self.written.keyword in _outlines(self.document.feature.language)
+        if outline and not any(table.table_body for table in self.written.examples):
+            return []  # an outline without rows, which was told
         known = self._requirements()
         for told in self._columns():
             self.problems.add(told)

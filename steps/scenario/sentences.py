@@ -14,6 +14,7 @@ from pytest_bdd import given, parsers, then, when
 from pytest_bdd.steps import StepFunctionContext, step_function_context_registry
 
 from rollout_conformance.steps.engine import below_sentence, yaml_source
+from rollout_conformance.steps.engine.phrase_types import TYPES
 from rollout_conformance.steps.engine.verb_parsing import hints
 from rollout_conformance.steps.engine.verbs import BLOCK, TABLE, Phrase, Verb
 from rollout_conformance.steps.profiles import PROFILES
@@ -121,7 +122,9 @@ def _readable(pattern: str) -> str:
     while at < len(pattern):
         named = re.compile(r"\(\?P<(\w+)>").match(pattern, at)
         if named is not None:
-            shown, at = f"{shown}<{named[1]}>", _end_of_group(pattern, at)
+            end = _end_of_group(pattern, at)
+            quote = '"' if pattern[named.end() : end - 1] == TYPES["text"].pattern else ""
+            shown, at = f"{shown}{quote}<{named[1]}>{quote}", end
         elif pattern[at] == "(":
             end = _end_of_group(pattern, at)
             inner = _readable(pattern[at + 1 : end - 1].removeprefix("?:"))

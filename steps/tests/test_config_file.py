@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from rollout_conformance.steps import config_file
 from rollout_conformance.steps.cli import cli
 from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.profiles import PROFILES
 
 OWN = "rollout-conformance.toml"
 
@@ -109,3 +110,18 @@ def test_two_files_are_one_too_many(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 def test_a_file_that_is_named_has_to_be_there(tmp_path: Path) -> None:
     with pytest.raises(SuiteError, match="there is no such file"):
         config_file.read(tmp_path / "none.toml")
+
+
+def test_all_mistakes_are_listed_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / OWN).write_text("profil = 'chat'\nwait = 'soon'\n[x]\na = 1\n")
+    with pytest.raises(SuiteError) as error:
+        given(monkeypatch, tmp_path, "run")
+    told = str(error.value).splitlines()
+    assert [one.partition(": ")[2].partition("'")[0].split()[0] for one in told] == ["unknown", "wait", "[x]"]
+
+
+@pytest.mark.parametrize("command", ["run", "doctor", "new"])
+def test_the_help_names_the_profiles(command: str) -> None:
+    words = ["new", "case"] if command == "new" else [command]
+    told = " ".join(CliRunner().invoke(cli, [*words, "--help"]).output.split())
+    assert f"judged: {', '.join(PROFILES)}." in told

@@ -38,6 +38,13 @@ CHAT = """cases:
   steps: [{chat: {user: Hello!}}]
   expect: [{status: 200}]
 """
+CHAT_FEATURE = """Feature: F
+
+  @CHAT-050
+  Scenario: one
+    When the client sends "Hello!"
+    Then the JSON member "a" of the response is 1
+"""
 ROUTER = """cases:
 - name: one
   requirements: [ROUTER-003]
@@ -248,6 +255,7 @@ def test_a_slip_in_data_is_told(told: Told, seen: str, wrong: str, where: str, s
         (CHAT, "{status: 200}", "{status: {of: second}}", "the case sends 1 request(s) before"),
         (CHAT, "user: Hello!", "usre: Hello!", "Did you mean user"),
         (CHAT, "user: Hello!", "user: 5", "user: "),
+        (CHAT, "user: Hello!", "user: Hello!, stop: [a]", "As a member of the request: `body: {stop: ...}`."),
         (CHAT, "user: Hello!", "user: Hello!, body: {seed: .inf}", "cannot be sent as JSON"),
         (ROUTER, "500", "999", "999 is no status of HTTP"),
         (ROUTER, "500", "{delay_s: .inf}", "inf is no number"),
@@ -352,6 +360,17 @@ def test_mistakes_in_members_and_in_verbs_are_told_at_once(told: Told) -> None:
 def test_other_words_for_the_same_lead_to_the_sentence(told: Told, written: str, near: str) -> None:
     lines = told("feature", FEATURE.replace('the policy answers "Done."', written))
     assert f"near: {near}" in [line.strip() for line in lines[:3]]
+
+
+def test_an_outline_without_rows_is_one_mistake(told: Told) -> None:
+    (line,) = told("feature", OUTLINE.partition("\n    Examples:")[0])
+    assert "an outline without rows would run once" in line
+
+
+def test_a_near_sentence_has_its_quotes(told: Told) -> None:
+    lines = told("feature", CHAT_FEATURE.replace('JSON member "a"', "JSON member a"))
+    assert '    near: then the JSON member "<path>" of <of> is <one_of>' in lines
+    assert told("feature", CHAT_FEATURE) == []
 
 
 def test_two_rollouts_of_one_case_may_have_a_name_each(told: Told) -> None:

@@ -255,6 +255,15 @@ def test_what_an_invariant_judges_is_not_shown_broken_by_an_early_end() -> None:
     assert accused(found(answered(422), about=OF_AN_INVARIANT)) == BY_ITSELF
 
 
+@pytest.mark.parametrize(("dialect", "accuses"), [("sync", ""), ("callback", "ROLLOUT-084")])
+def test_a_failure_that_no_dialect_makes_a_server_retry_accuses_nobody(dialect: str, accuses: str) -> None:
+    """A case about an invariant, in all dialects, with a status in its script: only `sync` has no requirement to retry."""
+    one = found(failed(dialect, Fault(status=503)), Completed(), about=OF_AN_INVARIANT)
+    assert accused(one) == accuses
+    assert one is not None
+    assert ("a sync server does not have to retry" in one.reason) is (dialect == "sync")
+
+
 def test_the_evidence_is_the_last_call_and_the_result() -> None:
     one = found(failed())
     assert one is not None

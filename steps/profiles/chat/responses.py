@@ -121,6 +121,16 @@ class Choice:
         return text(self.message.get("reasoning_content")) or text(self.message.get("reasoning"))
 
     @property
+    def texts(self) -> list[str]:
+        """What was generated as text. Ids, token ids and logprobs are none, though they hold digits and letters."""
+        functions = [mapping(call.get("function")) for call in self.calls]
+        return [
+            self.content,
+            self.reasoning,
+            *(text(one.get(part)) for one in functions for part in ("name", "arguments")),
+        ]
+
+    @property
     def is_cut_call(self) -> bool:
         """Whether the arguments of the last call are no JSON: all of them, where something ended it in the middle."""
         arguments = mapping(self.calls[-1].get("function")).get("arguments") if self.calls else None

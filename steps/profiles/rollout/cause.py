@@ -41,6 +41,9 @@ RESULTS = {
 ISOLATED = "ROLLOUT-240"  # one that another rollout ended
 NOT_RETRIED = "ROLLOUT-084"
 RETRIED = "ROLLOUT-086"
+NO_RETRY_OWED = (
+    "a sync server does not have to retry; leave out this dialect (`dialects:`, `@callback`), or the failure"
+)
 LEASE_ENDED = "ROLLOUT-280"
 STATUSES = ("COMPLETED", "ERROR")
 UNKNOWN_STATUS = {"routed": "ROLLOUT-214", "leased": "ROLLOUT-279"}  # these dialects have statuses of their own
@@ -233,6 +236,8 @@ def _failed(accused: str, rollout: Rollout) -> Cause:
     failed = _failed_call(rollout)
     if failed is None and accused == ENDS_BY_ITSELF and outlived_lease(rollout):
         accused = LEASE_ENDED
+    if failed is not None and rollout.dialect == "sync" and accused == ENDS_BY_ITSELF:
+        return Cause(f"{observed}, after {failed} of the trainer: {NO_RETRY_OWED}", since=since)
     if failed is not None:
         expected = f"the generation call that failed ({failed}) retried, and COMPLETED"
         accused = accused if rollout.dialect == "sync" else NOT_RETRIED

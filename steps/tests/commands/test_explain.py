@@ -13,7 +13,7 @@ def test_a_requirement_is_shown_with_its_sentence_and_its_cases() -> None:
     shown = CliRunner().invoke(cli, ["explain", "rollout-112"]).output
     entry = catalogues.of("rollout")["ROLLOUT-112"]
     assert shown.startswith(f"ROLLOUT-112  MUST  (sync, callback, routed, leased)\n  {entry.sentence}\n")
-    assert "  case      features/rollout/first.feature:6  Five plus three [sync]\n" in shown
+    assert "  case      features/rollout/first.feature:6  Five plus three [sync, callback, routed, leased]\n" in shown
 
 
 @pytest.mark.parametrize("name", ["ROLLOUT-999999", "zzzz", "SOAP-001"])
@@ -32,3 +32,10 @@ def test_the_index_finds_the_cases_that_compilation_gives(profile: str) -> None:
         found = [(case.name, case.dialect, str(case.at)) for case in case_index.about(name, profile, catalogue)]
         expected = [(case.name, case.dialect, str(case.at)) for case in compiled if name in case.requirements]
         assert found == expected
+
+
+def test_a_case_of_several_dialects_is_one_line() -> None:
+    lines = CliRunner().invoke(cli, ["explain", "84"]).output.splitlines()
+    cases = [line.rpartition(" [") for line in lines if line.startswith("  case ")]
+    assert len({name for name, _, _ in cases}) == len(cases)
+    assert "callback, routed, leased]" in [dialects for _, _, dialects in cases]

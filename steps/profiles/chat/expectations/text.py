@@ -40,15 +40,15 @@ class Contains(ResponseExpectation):
 @phrase("{of:several_responses} do not contain {text}")
 @dataclass(frozen=True, slots=True)
 class NotContains(ResponseExpectation):
-    """This text, which belongs to another conversation, is in no choice of the response."""
+    """This text is in no choice of the response: not in its content, its reasoning or the arguments of its tool calls."""
 
     text: str
     "The text."
 
     def check(self, response: ChatResponse, view: CaseView) -> Check:
-        choices = json.dumps([choice.raw for choice in response.choices], default=str)
-        expected = f"no {show(self.text)}: it belongs to another conversation"
-        return Check(self.text not in choices, expected, show(response.first_choice.content))
+        wrong = next((one for choice in response.choices for one in choice.texts if self.text in one), None)
+        seen = response.first_choice.content if wrong is None else wrong
+        return Check(wrong is None, f"no {show(self.text)} in the message", show(seen))
 
 
 @verb("prompt_contains", short="text", example="I should greet.")
