@@ -1,7 +1,7 @@
 """The verbs of the profile `chat`: those of every HTTP client, and those about completions."""
 
 from rollout_conformance.steps.engine.verbs import Vocabulary
-from rollout_conformance.steps.http.expectations import Header, JsonMember, Status
+from rollout_conformance.steps.http.expectations import JsonMember, Status
 from rollout_conformance.steps.http.metrics import Scrape
 from rollout_conformance.steps.http.requests import Send
 from rollout_conformance.steps.profiles.chat.combinations import CombinedRequest, GrantedTogether
@@ -16,7 +16,6 @@ VOCABULARY = Vocabulary.of(
     Send,
     Scrape,
     Status,
-    Header,
     JsonMember,
     StreamsIncrementally,
     statuses.Rejected,

@@ -1,7 +1,7 @@
 """The verbs of a case about a router: those of an inference server's, and those about the backends behind the router."""
 
 from rollout_conformance.steps.engine.verbs import Vocabulary
-from rollout_conformance.steps.http.expectations import ErrorObject, SameBody
+from rollout_conformance.steps.http.expectations import ErrorObject, Header, SameBody
 from rollout_conformance.steps.http.metrics import MetricChange
 from rollout_conformance.steps.http.requests import Pause, WaitForStatus
 from rollout_conformance.steps.profiles.chat.vocabulary import VOCABULARY as CHAT
@@ -24,6 +24,7 @@ from rollout_conformance.steps.profiles.router import (
 VOCABULARY = Vocabulary.of(
     Pause,
     WaitForStatus,
+    Header,
     SameBody,
     ErrorObject,
     MetricChange,
