@@ -64,6 +64,7 @@ class Judging(Generic[S, V]):
         view = self.profile.read(session, case)
         cause = self.profile.cause(case, view)
         if cause is not None:
+            cause = _clocked(cause, session.trace)
             if cause.again:
                 session.busy()
             return self.resting(case, view, cause)
@@ -122,6 +123,11 @@ class Judging(Generic[S, V]):
             else:
                 kept.append(item)
         return [item for item in kept if case.dialect in self.profile.dialects_of(item.requirement)]
+
+
+def _clocked(cause: Cause, trace: Trace) -> Cause:
+    found = _about_time(cause.finding, trace) if cause.finding is not None else None
+    return replace(cause, finding=found) if isinstance(found, Finding) else cause
 
 
 def _about_time(item: Evidence, trace: Trace) -> Evidence:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from rollout_conformance.steps.engine.findings import Finding, Satisfied
-from rollout_conformance.steps.engine.judging import _about_time
+from rollout_conformance.steps.engine.findings import Cause, Finding, Satisfied
+from rollout_conformance.steps.engine.judging import _about_time, _clocked
 from rollout_conformance.steps.engine.trace import Request, Response, Trace
 
 
@@ -38,6 +38,16 @@ def test_a_response_that_the_suite_waited_for_in_vain_is_about_time(fault: str, 
     found = _about_time(Finding("ROUTER-057", "200", fault, (n,)), trace)
     assert isinstance(found, Finding)
     assert found.timing is timing
+
+
+def test_a_cause_that_the_suite_waited_for_in_vain_is_about_time() -> None:
+    trace = Trace()
+    n = trace.open(Request("POST", "/v1/chat/completions"), to_target=True)
+    trace.close(n, fault="no end within 13.3333 s")
+    cause = _clocked(Cause("no end", Finding("ROUTER-057", "200", "no end", (n,))), trace)
+    assert cause.finding is not None
+    assert cause.finding.timing
+    assert _clocked(Cause("busy"), trace) == Cause("busy")
 
 
 def test_what_cites_no_exchange_is_left_as_it_is() -> None:
