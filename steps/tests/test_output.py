@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rollout_conformance.steps.engine import report, report_file
+from rollout_conformance.steps.engine import bug_reports, report, report_file
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.failure_report import collapse, finding_block
 from rollout_conformance.steps.engine.findings import (
@@ -64,7 +64,7 @@ def test_a_finding_says_what_was_demanded_what_was_seen_where_and_how_to_see_it_
         "FAIL  ROLLOUT-094 MUST  The server MUST set `tool_call_id` of each tool message to the `id` of the tool call",
         "      that it answers.",
         "  why      A result is attributed to another call: the policy learns wrong facts about its tools.",
-        "  seen in the wild: brainlid/langchain#620, agno-agi/agno#4657 (2 reports)",
+        f"  seen in the wild: {bug_reports.short_line(FOUND.requirement)}",
         '  expected tool_call_id ["call_1"]',
         "  observed tool_call_id [null]",
         '  case     scenarios/rollout/tools.yaml:9  "one" [sync]',
@@ -122,7 +122,7 @@ def test_a_report_is_read_back_whole(tmp_path: Path) -> None:
     assert read.footer.verdicts == {"fail": 1}
     (result,) = read.results()
     assert result.findings[0].exchanges[0].request_body == '{"api_key": "***", "max_tokens": 512}'
-    assert result.findings[0].reports == ["brainlid/langchain#620", "agno-agi/agno#4657"]
+    assert result.findings[0].reports == bug_reports.references(FOUND.requirement)
     assert "tk-rc" not in file.read_text()
     page = "".join(render(read))
     assert "ROLLOUT-094" in page

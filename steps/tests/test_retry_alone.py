@@ -213,6 +213,7 @@ class Judge:
     """A profile of four requirements; `checked` is what its invariants find."""
 
     levels, at_any_level = LEVELS, frozenset({"R-4"})
+    masks_other_findings: frozenset[str] = frozenset()
 
     def __init__(self, *checked: Evidence) -> None:
         self._checked = checked

@@ -78,8 +78,8 @@ def pythons(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Mapping[str, Future[Path]]]:
     """Those of the versions that are to be tested. They are made at the same time: pip uses one core."""
-    items: list[Any] = request.session.items
-    chosen = {one.callspec.params.get("report") for one in items if hasattr(one, "callspec")} & VERSIONS.keys()
+    items: list[Any] = [item for item in request.session.items if item.path == request.path]
+    chosen = {one.callspec.params["report"] for one in items if hasattr(one, "callspec")}
     with ThreadPoolExecutor() as pool:
         yield {
             name: pool.submit(environment, _folder(request, tmp_path_factory, name), VERSIONS[name]) for name in chosen
