@@ -37,7 +37,7 @@ class RetryPolicy:
         if judgement.cause is not None and judgement.cause.again:
             return judgement.cause.reason
         if self._may_decide_alone(outcome):
-            return f"it decided nothing, and the suite was late itself, by {outcome.late_s:.1f} s"
+            return f"it decided nothing, and the suite or the target was late itself, by {outcome.slowed_s:.1f} s"
         new = [finding for finding in judgement.findings if self.confirmed[_breach(judgement, finding)] < CONFIRMATIONS]
         ended_by_itself = bool(new) and judgement.cause is not None and judgement.cause.beside
         if ended_by_itself and not outcome.alone:
@@ -58,10 +58,11 @@ class RetryPolicy:
         return None
 
     def _may_decide_alone(self, outcome: Outcome) -> bool:
-        """Whether nothing was decided, perhaps because the suite was late. Half of the retries are kept for what failed."""
+        """Whether nothing was decided, perhaps because the machine was busy: a case with an instance of its own has the others beside it all
+        the same. Half of the retries are kept for what failed."""
         judgement = outcome.judgement
         undecided = judgement.verdict is Verdict.INCONCLUSIVE and judgement.cause is None
-        return undecided and not outcome.alone and outcome.late_s > LATE_S * SHARE and self.retries < MOST_RETRIES // 2
+        return undecided and outcome.slowed_s > LATE_S * SHARE and self.retries < MOST_RETRIES // 2
 
     def may_retry(self) -> bool:
         self.retries += 1

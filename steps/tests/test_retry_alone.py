@@ -89,12 +89,20 @@ def test_a_failure_of_a_target_that_waited_for_a_cpu_proves_nothing_where_its_ow
     assert (RetryPolicy().reason_to_retry(seen, limit_s) is not None) == again
 
 
-@pytest.mark.parametrize(("late_s", "alone", "again"), [(0.3, False, True), (0.3, True, False), (0.2, False, False)])
-def test_what_was_not_decided_while_the_suite_was_late_is_played_once_more(
-    late_s: float, alone: bool, again: bool
+@pytest.mark.parametrize(
+    ("late_s", "cpu_wait_s", "alone", "again"),
+    [
+        (0.3, 0.0, False, True),
+        (0.3, 0.0, True, True),  # with an instance of its own, beside others that have theirs
+        (0.0, 0.3, True, True),
+        (0.2, 0.2, False, False),
+    ],
+)
+def test_what_was_not_decided_on_a_busy_machine_is_played_once_more(
+    late_s: float, cpu_wait_s: float, alone: bool, again: bool
 ) -> None:
     undecided = Judgement(Verdict.INCONCLUSIVE, {ABOUT: Verdict.INCONCLUSIVE}, (), "no occasion arose to judge R-1")
-    seen = Outcome(CASE, undecided, None, 1.0, "", late_s, alone)
+    seen = Outcome(CASE, undecided, None, 1.0, "", late_s, alone, cpu_wait_s=cpu_wait_s)
     assert (RetryPolicy().reason_to_retry(seen) is not None) == again
     assert RetryPolicy(retries=retry_alone.MOST_RETRIES // 2).reason_to_retry(seen) is None
 
