@@ -4,9 +4,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import SuiteError
-from rollout_conformance.steps.engine.instances import EXCLUSIVE
 from rollout_conformance.steps.engine.name_pattern import is_in, matches
-from rollout_conformance.steps.engine.runner import LAST
+from rollout_conformance.steps.engine.runner import EXCLUSIVE, LAST
 from rollout_conformance.steps.engine.suggestions import near_texts
 from rollout_conformance.steps.profiles.base import Profile
 

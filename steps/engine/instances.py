@@ -18,7 +18,6 @@ MOST_POOLED, FEW_POOLED = 4, 2
 MOST_RESTARTS = 2  # of a shared instance that does not recover
 SOON_S = 5.0  # a target that starts within this is cheap to start
 STARTS_AT_ONCE = 2
-EXCLUSIVE = "exclusive"  # the tag of a case that no other case may be in flight beside
 
 
 @dataclass(slots=True)
@@ -36,7 +35,7 @@ class Instances:
     stack: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
     launching: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(STARTS_AT_ONCE))
     started: dict[str, "asyncio.Task[Target]"] = field(default_factory=dict)  # by variant
-    pools: dict[str, InstancePool] = field(default_factory=dict)  # by variant
+    pool: InstancePool = field(default_factory=lambda: InstancePool(0))
     weak: set[str] = field(default_factory=set)  # addresses of those that once did not recover in time
     restarts: Counter[str] = field(default_factory=Counter)  # by variant
     start_s: float = 0.0  # what the first start of the target took
@@ -45,8 +44,7 @@ class Instances:
         for launch in self.started.values():
             launch.cancel()  # one that is still starting would be entered into a stack that has been left
         await asyncio.gather(*self.started.values(), return_exceptions=True)
-        for pool in self.pools.values():
-            await pool.aclose()
+        await self.pool.aclose()
         await self.stack.aclose()
 
     async def shared(self, variant: str = "") -> Target:
@@ -60,9 +58,8 @@ class Instances:
         return not (case.alone or self.uses_pool(case))
 
     def uses_pool(self, case: Case) -> bool:
-        """Another configuration is asked by few cases; there those apart come last, and one by one, unless each of them measures."""
-        few = case.variant and EXCLUSIVE not in case.tags
-        return self.disturbs(case) and not case.alone and not few and self._can_start()
+        """Another configuration is asked by few cases; there those apart come last, and one by one."""
+        return self.disturbs(case) and not case.alone and not case.variant and self._can_start()
 
     @contextlib.asynccontextmanager
     async def of(self, case: Case, apart: bool) -> AsyncIterator[tuple[Target, bool]]:
@@ -72,8 +69,8 @@ class Instances:
             async with contextlib.AsyncExitStack() as stack:
                 yield await self._launched(stack, case.variant), True
         elif self.uses_pool(case):
-            async with self._sized_pool(case.variant).acquire() as pooled:
-                yield await self._ready(pooled, case.variant), True
+            async with self._sized_pool().acquire() as pooled:
+                yield await self._ready(pooled), True
         else:
             target = await self.shared(case.variant)
             yield await self._well(case.variant, target) if apart else (target, True)
@@ -92,23 +89,20 @@ class Instances:
     def _can_start(self) -> bool:
         return targets.command(self.spec, 0) is not None
 
-    def _sized_pool(self, variant: str) -> InstancePool:
-        if variant not in self.pools:
+    def _sized_pool(self) -> InstancePool:
+        if not self.pool.most:
             # Starts take turns: where other configurations have to be started too, each instance more ends the run later.
             few = self.start_s >= SOON_S or self.card.variants
-            most = FEW_POOLED if few else MOST_POOLED
-            if variant:
-                most = 1 if self.start_s >= SOON_S else MOST_POOLED
-            self.pools[variant] = InstancePool(min(self.jobs, most))
-        return self.pools[variant]
+            self.pool.most = min(self.jobs, FEW_POOLED if few else MOST_POOLED)
+        return self.pool
 
-    async def _ready(self, pooled: PooledInstance, variant: str) -> Target:
+    async def _ready(self, pooled: PooledInstance) -> Target:
         """The target of a pooled instance, as well as it was when it began; a fresh one where it does not recover."""
         within_s = max(1.0, self.start_s)  # an instance that needs longer is started again in less
         if pooled.target and not await self.recovered(pooled.target.base_url, within_s):
             await pooled.spoilt()
         if pooled.target is None:
-            pooled.target = await self._launched(pooled.stack, variant)
+            pooled.target = await self._launched(pooled.stack, "")
             await self.recovered(pooled.target.base_url, within_s)
         return pooled.target
 

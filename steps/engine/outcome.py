@@ -12,8 +12,9 @@ class Outcome:
     """An executed, skipped or errored case.
 
     `seconds` is the time from its slot to its judgement; `rerun` the command that runs it again. `late_s` is by how much the suite itself
-    was late meanwhile; `alone` when no other case was in flight; `repeats` whether a failure showed again when the case was played once
-    more with no other beside it, None when that was not tried; `cpu_wait_s` how long the suite or the target waited for a CPU at most."""
+    was late meanwhile; `alone` when no other case was in flight at its instance of the target; `repeats` whether a failure showed again when
+    the case was played once more with no other beside it, None when that was not tried; `cpu_wait_s` how long the suite or the target waited
+    for a CPU at most."""
 
     case: Case
     judgement: Judgement

@@ -21,7 +21,6 @@ from rollout_conformance.steps.engine.cases import Action, Case, Expectation
 from rollout_conformance.steps.engine.concurrency_limiter import ConcurrencyLimiter
 from rollout_conformance.steps.engine.cpu_wait import CpuWait
 from rollout_conformance.steps.engine.findings import Judgement, SuiteError, Verdict, counts
-from rollout_conformance.steps.engine.instances import EXCLUSIVE as EXCLUSIVE
 from rollout_conformance.steps.engine.instances import Instances
 from rollout_conformance.steps.engine.judging import Judging, JudgingProfile, V
 from rollout_conformance.steps.engine.lateness import Lateness, limit, watched
@@ -37,6 +36,7 @@ from rollout_conformance.steps.engine.trace import Exchange, Trace
 CASE_S = 120.0  # no case may take longer, whatever it waits for
 LIVE_CASE_S = 300.0  # a real model generates, perhaps on two cores
 EVERYTHING = 1_000_000
+EXCLUSIVE = "exclusive"  # the tag of a case that no other case may be in flight beside
 HURRIED_S = 3.0
 SLOW, SLOW_S = "slow", 7.0  # the tag of a case that waits for seconds: such a one begins early
 LAST = "last"  # the tag of a case that may leave the target unable to answer

@@ -32,15 +32,11 @@ def _rewritten(text: str) -> Iterator[str]:
     """The same step in the ways that a sentence is written: one space between words, a small letter first, no full stop, other quotes."""
     plain = " ".join(text.split()).rstrip(".,;:!")
     for one in dict.fromkeys((plain, plain[:1].lower() + plain[1:])):
-        yield from (one, QUOTED.sub(_straight, one), QUOTED.sub(_bare, one))
+        yield from (one, QUOTED.sub(_straight, one), QUOTED.sub(_within, one))
 
 
 def _straight(found: re.Match[str]) -> str:
     return f'"{_within(found)}"'
-
-
-def _bare(found: re.Match[str]) -> str:
-    return _within(found)
 
 
 def _within(found: re.Match[str]) -> str:

@@ -83,10 +83,12 @@ class Supervisor:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
             end_with_parent(os.getppid())
             random.seed()  # the state of the generator was inherited, and would be the same in all
-            for pair in (pair for other, pair in enumerate(self.sockets) if other != index):
-                for one in pair:
-                    one.close()
-            self.serve(Group(self.folder, len(self.sockets), index), [*self.sockets[index]])
+            own = self.sockets[index]
+            for one in (
+                one for pair in self.sockets for one in pair if one not in own
+            ):  # outside Linux all have one in common
+                one.close()
+            self.serve(Group(self.folder, len(self.sockets), index), [*own])
             code = 0
         except KeyboardInterrupt:
             code = 0

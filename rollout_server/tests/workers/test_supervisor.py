@@ -120,3 +120,16 @@ def test_workers_that_end_at_once_are_given_up() -> None:
     assert done.returncode == 1
     assert "ended with exit code 7" in done.stderr
     assert "all are ended" in done.stderr
+
+
+def test_a_socket_that_all_workers_share_stays_open_in_each() -> None:
+    """As outside Linux, where the kernel does not divide connections between sockets."""
+    script = (
+        "import socket, sys; from rollout_conformance.rollout_server.common.workers import supervisor\n"
+        "supervisor.listeners = lambda host, port, count: [supervisor.listener(socket.AF_INET, host, port)] * count\n"
+        "serve = lambda folder: lambda group, sockets: sys.exit(3 if all(one.fileno() >= 0 for one in sockets) else 4)\n"
+        "sys.exit(supervisor.run(2, ('127.0.0.1', 0), serve))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=DEADLINE_S)  # noqa: S603
+    assert "ended with exit code 3" in done.stderr
+    assert "ended with exit code 4" not in done.stderr

@@ -2,7 +2,7 @@
 
 from rollout_conformance.contracts import requirements
 from rollout_conformance.contracts.worker.lifecycle import TABLES
-from rollout_conformance.steps.engine.instances import EXCLUSIVE
+from rollout_conformance.steps.engine.runner import EXCLUSIVE
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.profiles.base import Profile
 from rollout_conformance.steps.profiles.parts import Explore, Fuzz, Mutants, Reference

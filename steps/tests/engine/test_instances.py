@@ -1,10 +1,10 @@
-"""Which cases share instances, and how many there are of each configuration."""
+"""Which cases share instances of the usual configuration, and how many of those there are."""
 
 import pytest
 
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import Location
-from rollout_conformance.steps.engine.instances import EXCLUSIVE, FEW_POOLED, MOST_POOLED, SOON_S, Instances
+from rollout_conformance.steps.engine.instances import FEW_POOLED, MOST_POOLED, SOON_S, Instances
 from rollout_conformance.steps.engine.target_card import Card
 
 CARD = Card.model_validate({"variants": {"one_slot": {"env": {}}}})
@@ -35,8 +35,6 @@ def case(*tags: str, variant: str = "", alone: bool = False) -> Case:
         (case(), False),
         (case("disturbs", alone=True), False),
         (case("disturbs", variant="one_slot"), False),
-        (case("disturbs", EXCLUSIVE, variant="one_slot"), True),
-        (case(EXCLUSIVE, variant="one_slot"), False),
     ],
 )
 def test_cases_that_disturb_share_instances(found: Case, expected: bool) -> None:
@@ -47,18 +45,7 @@ def test_a_url_has_one_instance() -> None:
     assert not instances("http://127.0.0.1:1").uses_pool(case("disturbs"))
 
 
-def test_a_variant_that_is_cheap_to_start_has_several_instances() -> None:
-    assert instances()._sized_pool("one_slot").most == MOST_POOLED
-    assert instances(start_s=SOON_S)._sized_pool("one_slot").most == 1
-
-
 def test_beside_variants_there_are_fewer_instances_of_the_usual_configuration() -> None:
-    assert instances()._sized_pool("").most == FEW_POOLED
-    assert instances(card=Card())._sized_pool("").most == MOST_POOLED
-    assert instances(card=Card(), start_s=SOON_S)._sized_pool("").most == FEW_POOLED
-
-
-def test_each_configuration_has_a_pool_of_its_own() -> None:
-    made = instances()
-    assert made._sized_pool("") is made._sized_pool("")
-    assert made._sized_pool("") is not made._sized_pool("one_slot")
+    assert instances()._sized_pool().most == FEW_POOLED
+    assert instances(card=Card())._sized_pool().most == MOST_POOLED
+    assert instances(card=Card(), start_s=SOON_S)._sized_pool().most == FEW_POOLED

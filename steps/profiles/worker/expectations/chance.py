@@ -12,7 +12,8 @@ Values = Sequence[float | None]
 
 
 def explained(jobs: Sequence[JobResponse], tolerance: float) -> bool:
-    """Whether jobs with equal outputs may have them lawfully. False where the worker shows no log probabilities.
+    """Whether jobs with equal outputs may have them lawfully. Where the worker shows no log probabilities, they may if they are a part of
+    each prompt: a model that read a sentence a hundred times goes on with it after any beginning and any end.
 
     Samples of one prompt: the chance that all others are equal to the first, by its log probabilities. They are those of temperature 1
     or of the temperature that was asked for: a higher temperature makes a likely output less likely, so that more is excused, not less.
@@ -22,10 +23,19 @@ def explained(jobs: Sequence[JobResponse], tolerance: float) -> bool:
     """
     shown = [values for job in jobs if (values := job.transcript.logprobs)]
     if len(shown) < len(jobs):
-        return False
+        return all(map(_is_part_of_its_prompt, jobs))
     if len({(job.spec.prompt, job.spec.prompt_ids) for job in jobs}) == 1:
         return likelihood(shown[0], len(jobs) - 1) >= FALSE_POSITIVE_RATE
     return any(_differ(shown[0], values, min(tolerance, NOISE)) for values in shown[1:]) or _is_certain(shown[0])
+
+
+def _is_part_of_its_prompt(job: JobResponse) -> bool:
+    text, ids = job.transcript.text.strip(), job.transcript.ids
+    return text in job.spec.prompt if text else bool(ids) and _listed(ids) in _listed(job.spec.prompt_ids)
+
+
+def _listed(ids: Sequence[int] | None) -> str:
+    return f",{','.join(map(str, ids or ()))},"
 
 
 def _differ(one: Values, other: Values, tolerance: float) -> bool:

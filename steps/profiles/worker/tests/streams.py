@@ -24,7 +24,7 @@ def response(dialect: str, raw: bytes, **spec: Any) -> JobResponse:
     known = DIALECTS[dialect]
     chunks = tuple(Chunk(0.1 * n, event_data(one.data), one.event) for n, one in enumerate(Parser().feed(raw)))
     transcript = known.read(chunks, known.framing)
-    job = JobSpec("job-1", "Hello!", **{"max_tokens": 4, **spec})
+    job = JobSpec(**{"id": "job-1", "prompt": "Hello!", "max_tokens": 4, **spec})
     return JobResponse(
         "job",
         0,

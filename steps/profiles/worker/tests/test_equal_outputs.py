@@ -21,7 +21,7 @@ def job(logprob: float | None, prompt: str = "", text: str = "a" * TOKENS) -> Jo
     event["meta_info"]["output_token_logprobs"] = [[logprob, one, None] for one in ids]
     if logprob is None:
         del event["meta_info"]["output_token_logprobs"]
-    spec = {"prompt_ids": tuple(prompt.encode())} if prompt else {}
+    spec: dict[str, Any] = {"prompt": prompt, "prompt_ids": tuple(prompt.encode())} if prompt else {}
     return response("sglang", sent(event, "[DONE]"), max_tokens=TOKENS, **spec)
 
 
@@ -61,6 +61,15 @@ def test_three_equal_samples(logprob: float | None, expected: bool | None) -> No
 def test_equal_outputs_of_two_prompts(logprobs: tuple[float | None, ...], expected: bool | None) -> None:
     jobs = [job(value, prompt) for value, prompt in zip(logprobs, ("cat", "whale"), strict=True)]
     assert judged(*jobs) is expected
+
+
+@pytest.mark.parametrize(("logprob", "expected"), [(None, None), (-0.7, False)], ids=["not shown", "as in one prompt"])
+def test_an_output_that_goes_on_with_a_sentence_of_each_prompt(logprob: float | None, expected: bool | None) -> None:
+    """A model that read it a hundred times need not mention what else it read."""
+    sentence = "On and on. "
+    jobs = [job(logprob, begins + sentence * 9, text=sentence * 2) for begins in ("A cat. ", "A whale. ")]
+    assert judged(*jobs) is expected
+    assert judged(*(job(None, begins + sentence, text=sentence * 2) for begins in ("A cat. ", "A whale. "))) is False
 
 
 def test_outputs_that_differ_are_right() -> None:
