@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
 
@@ -55,10 +56,19 @@ class Limits:
 
 
 class Scheduler:
-    """Jobs get a slot in the order of their acceptance, and all jobs in slots are computed as one batch."""
+    """Jobs get a slot in the order of their acceptance, and all jobs in slots are computed as one batch. `on_error` is told of what the
+    model or the generation of a job raises; the jobs that it concerns fail, and the others go on."""
 
-    def __init__(self, model: Model, vocabulary: Vocabulary, limits: Limits, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        model: Model,
+        vocabulary: Vocabulary,
+        limits: Limits,
+        metrics: Metrics,
+        on_error: Callable[[Exception], None],
+    ) -> None:
         self.model, self.vocabulary, self.limits, self.metrics = model, vocabulary, limits, metrics
+        self.on_error = on_error
         self.running: list[Ticket] = []
         self.waiting: deque[Ticket] = deque()
         self.by_id: dict[str, Ticket] = {}
@@ -106,12 +116,17 @@ class Scheduler:
         chosen = self._chosen()
         try:
             results = self.model.read([ticket.generation.next_read() for ticket in chosen]) if chosen else []
-        except Exception:  # whatever the model raises: which of the jobs is to blame cannot be known
+        except Exception as error:  # whatever the model raises: which of the jobs is to blame cannot be known
+            self.on_error(error)
             for ticket in chosen:
                 self._fail(ticket, "INFERENCE_FAILED")
             return
         for ticket, logits in zip(chosen, results, strict=True):
-            self._send(ticket, ticket.generation.take(logits))
+            try:
+                self._send(ticket, ticket.generation.take(logits))
+            except Exception as error:
+                self.on_error(error)
+                self._fail(ticket, "INFERENCE_FAILED")
         if not self.by_id:
             self.awake.clear()
 

@@ -1,7 +1,7 @@
 """A stand-in for a model, ready at once: its logits depend on every token before, and on nothing else.
 
-It writes words, numbers and characters of several scripts, most of which take several tokens, and never ends a text by itself. It is
-labelled as a stub in `/health` and by the name of its model.
+It writes words, numbers and characters of several scripts, most of which take several tokens, and ends a text by itself only where the prompt has
+an end of a turn, as a chat template writes it: some tokens after that. It is labelled as a stub in `/health` and by the name of its model.
 """
 
 import hashlib
@@ -17,6 +17,7 @@ NAME = "stub"
 CONTEXT = 262_144  # the longest prompt that a request may have, at one token for each of its bytes, and its output
 IMPOSSIBLE = -1000.0  # a logit that no temperature makes likely, and that JSON can hold
 FORCED = 12.0  # how much likelier the rest of a begun piece is
+TURN = 16  # how many tokens there are at least between two ends of a turn
 SPREAD = 1.5  # standard deviation of the logits at the beginning of a piece
 WORDS = (
     *("the", "a", "of", "to", "and", "in", "is", "it", "you", "that", "was", "for", "on", "are", "with", "as", "they"),
@@ -39,6 +40,7 @@ class StubCache:
     length: int
     digest: bytes
     node: Node
+    since_turn: int | None = None  # tokens since the last end of a turn
 
 
 class StubModel:
@@ -65,6 +67,10 @@ class StubModel:
     def _append(self, cache: StubCache, id: int) -> None:
         cache.length += 1
         cache.digest = hashlib.blake2b(cache.digest + id.to_bytes(4, "little"), digest_size=8).digest()
+        if id == self.eos:
+            cache.since_turn = 0
+        elif cache.since_turn is not None:
+            cache.since_turn += 1
         node = cache.node.following.get(id) or self._root.following.get(id) or self._root
         cache.node = node if node.following else self._root
 
@@ -73,6 +79,8 @@ class StubModel:
         allowed = np.fromiter(cache.node.following, dtype=np.int64)
         logits = np.full(self.vocab_size, IMPOSSIBLE, dtype=np.float32)
         logits[allowed] = FORCED + SPREAD * chance.standard_normal(len(allowed), dtype=np.float32)
+        if cache.node is self._root and (cache.since_turn or 0) >= TURN:
+            logits[self.eos] = 2 * FORCED
         return logits
 
 

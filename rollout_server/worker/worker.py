@@ -50,6 +50,7 @@ class Worker:
             self.vocabulary,
             Limits(limits.slots, limits.queue, limits.cache_tokens, limits.job_timeout_s, limits.fail_after),
             self.metrics,
+            lambda error: self.log.error("inference_failed", error=logs.location(error)),
         )
 
     def close(self) -> None:

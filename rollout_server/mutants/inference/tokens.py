@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from rollout_conformance.rollout_server.common.chat_tokenizer import ChatTokenizer
 from rollout_conformance.rollout_server.inference import (
     chat_completion,
     chat_stream,
@@ -96,6 +97,12 @@ def _polished(message: dict[str, Any]) -> dict[str, Any]:
     return {**message, "content": f"{content} !"} if content else message
 
 
+def _with_end(original: Any, tokens: ChatTokenizer, ids: Sequence[int]) -> list[str]:
+    """The token that ends the turn is decoded like any other."""
+    (end,) = tokens.encode(tokens.end_of_turn)
+    return [tokens.end_of_turn if id == end else text for id, text in zip(ids, original(tokens, ids), strict=True)]
+
+
 MUTANTS = (
     Mutant(
         "logprobs_halved",
@@ -140,6 +147,13 @@ MUTANTS = (
         also=("050", "060", "026", "025", "033", "044", "045"),
         what="the content ends with an exclamation mark",
         patch=after(chat_completion, "message", _polished),
+    ),
+    Mutant(
+        "end_token_in_content",
+        breaks="070",
+        also=("025", "026", "033", "044", "045", "060"),
+        what="the content ends with the text of the end-of-turn token",
+        patch=around(sampling, "token_texts", _with_end),
     ),
     Mutant(
         "arguments_reserialized",

@@ -26,8 +26,22 @@ def _untyped(original: Any, *arguments: Any) -> dict[str, Any]:
     return without("type")(original(*arguments))  # type: ignore[no-any-return]
 
 
+def _with_end(choice: dict[str, Any]) -> dict[str, Any]:
+    """The token that ends the turn is decoded like any other."""
+    message = choice["message"]
+    ended = choice["finish_reason"] == "stop" and message.get("content")
+    return {**choice, "message": {**message, "content": f"{message['content']}<|im_end|>"}} if ended else choice
+
+
 MUTANTS = (
     Mutant("no_reason", breaks="179", what="a choice has no finish_reason", patch=_choice(without("finish_reason"))),
+    Mutant(
+        "end_token_in_content",
+        breaks="312",
+        also=("310",),
+        what="the content ends with the text of the end-of-turn token",
+        patch=_choice(_with_end),
+    ),
     Mutant(
         "user_reply",
         breaks="179",

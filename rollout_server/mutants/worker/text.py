@@ -7,7 +7,7 @@ from rollout_conformance.rollout_server.mutants.framework import Mutant, around,
 from rollout_conformance.rollout_server.mutants.worker.patches import ALL, ORCD, WITH_MATCHED, WITH_TEXT
 from rollout_conformance.rollout_server.worker import text_assembly
 from rollout_conformance.rollout_server.worker.generation import Generation
-from rollout_conformance.rollout_server.worker.jobs import Ended
+from rollout_conformance.rollout_server.worker.jobs import Ended, Token
 from rollout_conformance.rollout_server.worker.text_assembly import TextAssembly
 
 FIRST_STOP, HELD_BACK = text_assembly.first_stop, text_assembly.held_back
@@ -122,12 +122,27 @@ def _ended_by(kind: str, change: Any) -> Any:
     return around(Generation, "_ended", patched)
 
 
+def _end_shown(original: Any, self: Generation, logits: Any) -> Any:
+    """The token that ends the output is decoded like any other."""
+    for event in original(self, logits):
+        ends = isinstance(event, Token) and event.end is not None and event.end.reason == "eos"
+        yield replace(event, text=f"{event.text}<|im_end|>") if ends else event
+
+
 MUTANTS = (
     Mutant(
         "characters_split",
         breaks="011",
         what="a character over several tokens is shown as U+FFFD",
         patch=around(TextAssembly, "__init__", _replacing),
+        dialects=WITH_TEXT,
+    ),
+    Mutant(
+        "end_token_in_text",
+        breaks="137",
+        also=("105", "133"),
+        what="the text ends with that of the end-of-turn token",
+        patch=around(Generation, "_next_token", _end_shown),
         dialects=WITH_TEXT,
     ),
     Mutant(

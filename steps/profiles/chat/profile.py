@@ -14,6 +14,7 @@ from rollout_conformance.steps.profiles.chat.greeting import greeting, read_prob
 from rollout_conformance.steps.profiles.chat.invariants import (
     calls,
     completions,
+    end_of_turn,
     errors,
     prompts,
     streams,
@@ -78,6 +79,7 @@ PROFILE: Profile[ChatState, CaseView] = Profile(
         prompts.prompts,
         completions.finish_reasons,
         calls.calls,
+        end_of_turn.end_of_turn,
         streams.streams,
         errors.rejections,
         errors.errors,

@@ -1,5 +1,6 @@
 """What holds for every rollout that a trainer runs, whatever a case is about. Pure functions of the trace."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -11,6 +12,7 @@ from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfi
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.lenient_json import listed, mapping, mappings
 from rollout_conformance.steps.engine.trace import Exchange, NotJson, parse
+from rollout_conformance.steps.peers.end_of_turn_texts import left_in
 from rollout_conformance.steps.peers.token_oracle import completion_text
 from rollout_conformance.steps.peers.tokens import END_OF_TURN, Tokens
 from rollout_conformance.steps.profiles.trainer.state import (
@@ -22,7 +24,13 @@ from rollout_conformance.steps.profiles.trainer.state import (
     sound,
 )
 from rollout_conformance.steps.profiles.trainer.token_members import hint
-from rollout_conformance.steps.profiles.trainer.truncation import choice, nothing_sampled, stopped, within_max_tokens
+from rollout_conformance.steps.profiles.trainer.truncation import (
+    choice,
+    finished,
+    nothing_sampled,
+    stopped,
+    within_max_tokens,
+)
 
 WITHOUT_TOOLS = "the prompt of the conversation without tools"
 TOOLS_IN_REQUEST = "If generation requests have their `tools` themselves, write on the card: `tools_in: request`"
@@ -53,6 +61,7 @@ def replies(view: CaseView) -> Iterator[Evidence]:
                 yield from limited
                 continue
             yield from stopped(call, body)
+            yield from _end_of_turn(call, body)
             yield from _usage(view, call, body)
             yield from _calls(call, body)
             if view.shows_tokens and sound(body["choices"][0]["message"]):
@@ -109,6 +118,17 @@ def _usage(view: CaseView, call: Call, body: JsonObject) -> Iterator[Evidence]:
         yield broken(181, "total_tokens = prompt_tokens + completion_tokens", f"usage: {show(usage)}", call.n)
     else:
         yield satisfied(181)
+
+
+def _end_of_turn(call: Call, body: JsonObject) -> Iterator[Evidence]:
+    """The text of the end-of-turn token belongs to the token ids, and not to the message."""
+    content = mapping(choice(body).get("message")).get("content")
+    if not isinstance(content, str) or not finished(body) or call.body.get("skip_special_tokens") is False:
+        return
+    if left_in(content, json.dumps(call.body, ensure_ascii=False, default=str)):
+        yield broken(312, "a content without the text of the end-of-turn token", show(content[-60:]), call.n)
+    else:
+        yield satisfied(312)
 
 
 def _counts(call: Call, body: JsonObject) -> Iterator[Evidence]:

@@ -17,7 +17,7 @@ from rollout_conformance.steps.profiles.worker.invariants.counts import counters
 from rollout_conformance.steps.profiles.worker.invariants.event_order import event_order
 from rollout_conformance.steps.profiles.worker.invariants.orcd_members import ends, orcd_members
 from rollout_conformance.steps.profiles.worker.invariants.responses import accepted, no_leaks
-from rollout_conformance.steps.profiles.worker.invariants.text import readable, whole_text
+from rollout_conformance.steps.profiles.worker.invariants.text import end_of_turn, readable, whole_text
 from rollout_conformance.steps.profiles.worker.peers import CAPABILITIES, CONTRACT, peers
 from rollout_conformance.steps.profiles.worker.view import WorkerView, read
 from rollout_conformance.steps.profiles.worker.vocabulary import VOCABULARY
@@ -59,6 +59,7 @@ PROFILE: Profile[WorkerState, WorkerView] = Profile(
         alternatives,
         requested_alternatives,
         whole_text,
+        end_of_turn,
         no_leaks,
     ),
     cause=cause,
