@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.cases import Case, perform
 from rollout_conformance.steps.engine.probe_result import ProbeResult
 from rollout_conformance.steps.engine.runner import Runner
 from rollout_conformance.steps.engine.session import Session, WaitTimeout
@@ -66,7 +66,7 @@ async def _perform(session: Session, case: Case, within_s: float) -> None:
     try:
         async with asyncio.timeout(max(within_s, 0.0)):
             for step in case.actions:
-                await step.what.perform(session)  # type: ignore[union-attr]
+                await perform(step, session)
     except (WaitTimeout, TimeoutError) as silence:
         session.state["wait_timeouts"] = [("", str(silence) or "the end of the greeting")]
     finally:

@@ -6,23 +6,30 @@ Prose and YAML both compile to these values; nothing further down knows which of
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Any, Protocol, TypeGuard, cast, runtime_checkable
+from typing import Protocol, TypeGuard, cast, runtime_checkable
+
+from typing_extensions import Never, TypeVar
 
 from rollout_conformance.steps.engine.findings import Evidence, Location
 
 
-@runtime_checkable
-class Action(Protocol):
-    """Something the suite does. Frozen data with one coroutine; it drives and never judges."""
-
-    async def perform(self, session: Any) -> None: ...
+Needed = TypeVar("Needed", contravariant=True, default=Never)
 
 
 @runtime_checkable
-class Expectation(Protocol):
-    """A demand on the whole trace, judged after the case has settled. Frozen data with one pure function."""
+class Action(Protocol[Needed]):
+    """Something the suite does. Frozen data with one coroutine; it drives and never judges. `Needed` is the session that it needs, that of its
+    profile; an `Action` without it is one of any profile."""
 
-    def judge(self, view: Any, requirement: str) -> Iterable[Evidence]: ...
+    async def perform(self, session: Needed) -> None: ...
+
+
+@runtime_checkable
+class Expectation(Protocol[Needed]):
+    """A demand on the whole trace, judged after the case has settled. Frozen data with one pure function. `Needed` is the view that it needs,
+    that of its profile; an `Expectation` without it is one of any profile."""
+
+    def judge(self, view: Needed, requirement: str) -> Iterable[Evidence]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,3 +106,14 @@ def is_expectation(what: object) -> TypeGuard[Expectation]:
 def _is(kind: type, protocol: type) -> bool:
     """Python compares the members of a class with those of a protocol at every `isinstance`, and a run asks 100,000 times."""
     return issubclass(kind, protocol)
+
+
+async def perform(step: Step, session: object) -> None:
+    """Perform the action of a step. The session is that of the profile of its case, whose vocabulary has compiled it: the engine knows none of
+    the types that they agree on."""
+    await cast("Action[object]", step.what).perform(session)
+
+
+def judge(step: Step, view: object, requirement: str) -> Iterable[Evidence]:
+    """What the expectation of a step says of a view, which is that of the profile of its case."""
+    return cast("Expectation[object]", step.what).judge(view, requirement)

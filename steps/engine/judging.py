@@ -7,6 +7,7 @@ from typing import Any, Generic, Protocol
 from typing_extensions import TypeVar
 
 from rollout_conformance.steps.engine.cases import Case, Step
+from rollout_conformance.steps.engine.cases import judge as demanded
 from rollout_conformance.steps.engine.findings import (
     LEVELS,
     Cause,
@@ -71,7 +72,7 @@ class Judging(Generic[S, V]):
         evidence: list[Evidence] = []
         spoke = bool(case.expectations)
         for step in case.expectations:
-            said = [self._placed(item, step, case) for item in step.what.judge(view, case.requirements[0])]  # type: ignore[union-attr]
+            said = [self._placed(item, step, case) for item in demanded(step, view, case.requirements[0])]
             spoke = spoke and bool(said)
             evidence += (_about_time(item, session.trace) for item in said)
         # A demand that could not be decided says nothing, and then nothing is held for it either.

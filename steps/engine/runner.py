@@ -17,7 +17,7 @@ from typing import Generic, Protocol
 import httpx
 
 from rollout_conformance.steps.engine import author_code, http_client, retry_alone, statistical_verdict
-from rollout_conformance.steps.engine.cases import Action, Case, Expectation
+from rollout_conformance.steps.engine.cases import Action, Case, Expectation, perform
 from rollout_conformance.steps.engine.concurrency_limiter import ConcurrencyLimiter
 from rollout_conformance.steps.engine.cpu_wait import CpuWait
 from rollout_conformance.steps.engine.findings import Judgement, SuiteError, Verdict, counts
@@ -290,7 +290,7 @@ class Runner(Generic[S, V]):
         session.state["apart"], session.state["unwell"] = apart, unwell
         try:
             for step in case.actions:
-                await step.what.perform(session)  # type: ignore[union-attr]
+                await perform(step, session)
         except WaitTimeout as silence:
             others = 0 if apart else self._limiter(case.variant).used - self._width(case)
             session.state["crowded"] = max(0, others)

@@ -3,7 +3,7 @@
 Many cases require ERROR beside what they are about. Where only this is broken, it is about none of their requirements.
 """
 
-from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.cases import Case, judge
 from rollout_conformance.steps.engine.findings import Cause, Finding
 from rollout_conformance.steps.profiles.rollout.view import CaseView, Rollout
 
@@ -17,7 +17,7 @@ def _requires_failure(case: Case, view: CaseView, rollout: Rollout) -> bool:
     for step in case.expectations:
         failure = getattr(step.what, "demands_failure", False)
         required = required or (failure and getattr(step.what, "rollout", "") in ("", rollout.given.label))
-        others += [] if failure else step.what.judge(view, case.requirements[0])  # type: ignore[union-attr]
+        others += [] if failure else judge(step, view, case.requirements[0])
     return required and not any(isinstance(item, Finding) for item in others)
 
 

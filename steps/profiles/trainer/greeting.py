@@ -32,7 +32,7 @@ NOT_OPEN = (
 class IfBegun:
     """Do something with a rollout, if it has begun: nothing waits for an answer to what never did."""
 
-    what: Action
+    what: Action[TrainerSession]
 
     async def perform(self, session: TrainerSession) -> None:
         if rollout_state(session.state, "").began:
@@ -43,7 +43,7 @@ class IfBegun:
 class IfRejected:
     """Do something if the first generation request was rejected."""
 
-    what: Action
+    what: Action[TrainerSession]
 
     async def perform(self, session: TrainerSession) -> None:
         first = _first_generation(session)
