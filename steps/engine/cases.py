@@ -6,12 +6,11 @@ Prose and YAML both compile to these values; nothing further down knows which of
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Protocol, TypeGuard, cast, runtime_checkable
+from typing import Never, Protocol, TypeGuard, cast, runtime_checkable
 
-from typing_extensions import Never, TypeVar
+from typing_extensions import TypeVar
 
 from rollout_conformance.steps.engine.findings import Evidence, Location
-
 
 Needed = TypeVar("Needed", contravariant=True, default=Never)
 
