@@ -19,11 +19,12 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
-from typing import Any, TypeVar, get_origin
+from typing import Any, Generic, get_origin
 
 from pydantic import TypeAdapter
+from typing_extensions import TypeVar
 
-from rollout_conformance.steps.engine.cases import Action
+from rollout_conformance.steps.engine.cases import Action, Expectation
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.member_docs import member_docs
 from rollout_conformance.steps.engine.phrase_types import TYPES, PhraseType, choice, choices
@@ -31,6 +32,7 @@ from rollout_conformance.steps.engine.verb_checks import PLACEHOLDER, definition
 from rollout_conformance.steps.engine.verb_parsing import hints, literals, made, members, type_mistakes
 
 T = TypeVar("T", bound=type)
+B = TypeVar("B", covariant=True, bound=Action | Expectation, default=Action | Expectation)
 _NUMBERS: Mapping[object, str] = {int: "int", int | None: "int", float: "number", float | None: "number"}
 _ATTRIBUTE_VERB, _ATTRIBUTE_PHRASES = "__verb__", "__phrases__"
 BLOCK, TABLE = "docstring", "datatable"  # as pytest-bdd calls what stands below a sentence
@@ -59,25 +61,29 @@ class Phrase:
 
 
 @dataclass(frozen=True, slots=True)
-class Verb:
+class Verb(Generic[B]):
     """`short` is the member that a value alone stands for; `examples` are values as they are written in YAML, in flow style."""
 
     name: str
-    kind: type
+    kind: type[B]
     short: str = ""
     examples: tuple[str, ...] = ()
     phrases: tuple[Phrase, ...] = ()
-    before: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+    before: Callable[[dict[str, Any]], Mapping[str, object]] | None = None
+
+    @property
+    def _hashable(self) -> type:  # which mypy does not take a `type[B]` for
+        return self.kind
 
     @property
     def is_action(self) -> bool:
-        return issubclass(self.kind, Action)
+        return issubclass(self._hashable, Action)
 
-    def read(self, written: Any) -> Any:
+    def read(self, written: object) -> B:
         """The value that was written in YAML. Raises `ValueError` with what is wrong with it."""
-        return self.build(members(written, self.short, [one.name for one in _fields(self.kind)]))
+        return self.build(members(written, self.short, [one.name for one in _fields(self._hashable)]))
 
-    def build(self, given: Mapping[str, Any]) -> Any:
+    def build(self, given: Mapping[str, object]) -> B:
         """The value with these members. Raises `ValueError` with what is wrong with them."""
         return made(self.kind, self.before(dict(given)) if self.before else given)
 
@@ -85,7 +91,7 @@ class Verb:
         """The type of a placeholder: the one that it names, else that of its member."""
         if named:
             return TYPES[named]
-        hint, allowed = hints(self.kind)[member], literals(self.kind).get(member)
+        hint, allowed = hints(self._hashable)[member], literals(self._hashable).get(member)
         if allowed is not None:
             return choices(allowed) if get_origin(hint) is tuple else choice(allowed)
         if get_origin(hint) is tuple:
@@ -101,7 +107,7 @@ class Verb:
             at = found.end()
         return "".join([*parts, _literal(phrase.template[at:])])
 
-    def from_phrase(self, phrase: Phrase, said: Mapping[str, str], block: Any = None, table: Any = None) -> Any:
+    def from_phrase(self, phrase: Phrase, said: Mapping[str, str], block: object = None, table: object = None) -> B:
         """The value that a sentence means. `said` are the texts of its placeholders. Raises `ValueError` for what is none."""
         types = dict(phrase.placeholders())
         given = dict(phrase.fixed)
@@ -171,7 +177,7 @@ def verb(
     name: str,
     short: str = "",
     example: str | Iterable[str] = (),
-    before: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+    before: Callable[[dict[str, Any]], Mapping[str, object]] | None = None,
 ) -> Callable[[T], T]:
     """Make a dataclass the verb `name`. `before` changes what was written before it is checked: for short forms that a type cannot say."""
     examples = (example,) if isinstance(example, str) else tuple(example)
@@ -203,8 +209,8 @@ def phrase(
     return decorate
 
 
-def verb_of(kind: type) -> Verb:
-    found: Verb = getattr(kind, _ATTRIBUTE_VERB)
+def verb_of(kind: type[B]) -> Verb[B]:
+    found: Verb[B] = getattr(kind, _ATTRIBUTE_VERB)
     return found
 
 

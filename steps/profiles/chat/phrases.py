@@ -171,8 +171,7 @@ def sends_body(method: str, path: str, how: str, docstring: str) -> Action:
 
 
 def _request(method: str, path: str, how: str, **more: object) -> Action:
-    made: Action = verb_of(Send).build({"path": path, "method": method, **more, **of_request(how)})
-    return made
+    return verb_of(Send).build({"path": path, "method": method, **more, **of_request(how)})
 
 
 def _yaml(docstring: str) -> Any:

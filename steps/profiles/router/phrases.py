@@ -58,8 +58,7 @@ SHOWN = (
 
 @given(parsers.re(r"the backends (?P<responses>.+)"))
 def the_backends(responses: str) -> Action:
-    action: Action = verb_of(ScriptBackends).read([_response(part) for part in re.split(r", then ", responses)])
-    return action
+    return verb_of(ScriptBackends).read([_response(part) for part in re.split(r", then ", responses)])
 
 
 def _response(text: str) -> Members:
