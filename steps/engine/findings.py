@@ -127,7 +127,8 @@ class Cause:
     is inconclusive for `reason`. `since` is the first exchange that may be a consequence: what an earlier one shows is judged all the
     same. `again` when something else than the case may be why: it is played once more alone, and judged by that. `certain`
     when the requirement of `finding` is the one that is broken, whatever the cases with this end are about. `beside` when other cases in
-    flight may be why: it is played once more alone until it is confirmed. `common` is the requirement that this end breaks
+    flight may be why: it is played once more alone until it is confirmed. `starved` when a target that waited for a CPU may have run into
+    limits of its own: it is no finding while the target did. `common` is the requirement that this end breaks
     where cases about several requirements show it; None: the one that the profile names for every end.
     """
 
@@ -137,6 +138,7 @@ class Cause:
     again: bool = False
     certain: bool = False
     beside: bool = False
+    starved: bool = False
     common: str | None = None
 
 

@@ -46,7 +46,8 @@ class RetryPolicy:
             return f"it failed while the target waited {outcome.cpu_wait_s:.1f} s for a CPU, with a limit of {limit_s:g} s of its own"
         if judgement.verdict is not Verdict.FAIL or not new:
             return None
-        timed = any(finding.timing for finding in new)
+        starved = judgement.cause is not None and judgement.cause.starved
+        timed = starved or any(finding.timing for finding in new)
         if timed and not outcome.alone:
             return "it is about time, and other cases kept the target busy"
         if outcome.late_s > (max(LATE_S, outcome.seconds) * SHARE if timed else (limit_s or LATE_S / SHARE) * SHARE):

@@ -89,6 +89,17 @@ def test_a_failure_of_a_target_that_waited_for_a_cpu_proves_nothing_where_its_ow
     assert (RetryPolicy().reason_to_retry(seen, limit_s) is not None) == again
 
 
+def test_a_target_that_ran_into_its_own_limits_while_it_waited_for_a_cpu_is_asked_again() -> None:
+    starved = Cause("a request had the response 503", BREACH, starved=True)
+    retries = RetryPolicy()
+    assert retries.reason_to_retry(outcome(BREACH, cause=starved)) == BUSY
+    assert retries.reason_to_retry(outcome(BREACH, alone=True, cause=starved, cpu_wait_s=0.3)) == STARVED
+    for _ in range(retry_alone.CONFIRMATIONS):
+        assert retries.reason_to_retry(outcome(BREACH, alone=True, cause=starved)) is None
+    assert retries.reason_to_retry(outcome(BREACH, cause=starved)) is None
+    assert not retries.silent  # what was answered is nothing that was waited for in vain
+
+
 @pytest.mark.parametrize(
     ("late_s", "cpu_wait_s", "alone", "again"),
     [

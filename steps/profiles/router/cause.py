@@ -23,6 +23,7 @@ from rollout_conformance.steps.profiles.router.context import RouterContext
 from rollout_conformance.steps.sse.streams import DONE
 
 BY_ITSELF = (429, 502, 503, 504)  # what routers return that are full, or have no backend left
+GATEWAY_FAILURES = (502, 503, 504)
 ABOUT_LIMITS = frozenset({"ROUTER-019", "ROUTER-020", "ROUTER-021", "ROUTER-037", "ROUTER-038"})
 ABOUT_WAITING = frozenset({"ROUTER-057"})
 OF_CONNECTIONS = frozenset({"connection", "te", "upgrade", "expect"})
@@ -141,7 +142,7 @@ def _by_itself(view: CaseView, scripts: Scripts, response: ChatResponse) -> Caus
     expected = f"{OK}: no other request is running, and every backend answered greetings just before"
     observed = f"{response.shown()}, and no request at a backend"
     requirement = "ROUTER-004" if _only_rejected(scripts) else "ROUTER-001"
-    return Cause(reason, Finding(requirement, expected, observed, (response.n,)), response.n + 1)
+    return Cause(reason, Finding(requirement, expected, observed, (response.n,)), response.n + 1, starved=True)
 
 
 def _only_rejected(scripts: Scripts) -> bool:
@@ -161,7 +162,9 @@ def _finding(case: Case, view: CaseView, scripts: Scripts, response: ChatRespons
     if response.status is None and observed.startswith(MALFORMED):
         requirement = FRAMING  # whatever the case is about, and whatever the backends did
     finding = Finding(requirement, "200", observed, (response.n,))
-    return Cause(f"a request had the response {response.status or 'none'}", finding, response.n + 1)
+    # A router that waits for a CPU itself runs into its own timeouts, and takes backends that respond for dead ones.
+    starved = response.status in GATEWAY_FAILURES and not _failing(scripts)
+    return Cause(f"a request had the response {response.status or 'none'}", finding, response.n + 1, starved=starved)
 
 
 def _is_about_connections(case: Case) -> bool:

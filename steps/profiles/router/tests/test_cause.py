@@ -14,7 +14,7 @@ from rollout_conformance.steps.peers.scripted_backends import BackendResponse, B
 from rollout_conformance.steps.profiles.chat.requests import CHAT, ChatRequest
 from rollout_conformance.steps.profiles.chat.responses import ChatResponse
 from rollout_conformance.steps.profiles.chat.view import CaseView
-from rollout_conformance.steps.profiles.router.backends import ScriptBackends, StopRouter
+from rollout_conformance.steps.profiles.router.backends import BackendsDown, ScriptBackends, StopRouter
 from rollout_conformance.steps.profiles.router.card import RouterCard
 from rollout_conformance.steps.profiles.router.cause import cause
 from rollout_conformance.steps.profiles.router.context import RouterContext
@@ -24,15 +24,18 @@ BODY = {"model": "m", "messages": [{"role": "user", "content": "Hello!"}]}
 REFUSED = f"{NOT_CONNECTED} 127.0.0.1:9 [Connect call failed]"
 
 
-def found(fault: str | None, *actions: Action, served: int = 1, about: str = "ROUTER-017") -> Cause | None:
+def found(
+    fault: str | None, *actions: Action, served: int = 1, about: str = "ROUTER-017", status: int = 200
+) -> Cause | None:
     """The cause of a case about even shares whose last request ended in this fault, after `served` others were served."""
     trace, kept = Trace(), []
     for n in range(served + 1):
         trace.open(Request("POST", CHAT), to_target=True)
         lost = n == served and fault is not None
-        trace.close(n, None if lost else Response(200), fault if lost else None)
+        given = status if n == served else 200
+        trace.close(n, None if lost else Response(given), fault if lost else None)
         answer: Any = None if lost else {"choices": []}
-        kept.append(ChatResponse(f"r{n}", n, BODY, None if lost else 200, answer))
+        kept.append(ChatResponse(f"r{n}", n, BODY, None if lost else given, answer))
     script = BackendScript("rc-00000000-1x", trace, (BackendResponse(),))
     context = RouterContext("m", None, None, RouterCard(), 4096)
     parts: list[Action | Expectation] = [ScriptBackends(), ChatRequest(user="Hello!"), *actions, Status()]
@@ -82,3 +85,12 @@ def test_a_router_that_the_case_stops_accepts_no_connection_by_right() -> None:
 
 def test_requests_that_were_served_have_no_cause() -> None:
     assert found(None) is None
+
+
+@pytest.mark.parametrize(("status", "starved"), [(503, True), (504, True), (500, False)])
+def test_a_router_that_finds_no_backend_may_have_waited_for_a_cpu(status: int, starved: bool) -> None:
+    """It connects to its backends within limits of its own."""
+    told = found(None, BackendsDown(("c",)), status=status)
+    assert told is not None
+    assert told.finding is not None
+    assert told.starved == starved
