@@ -10,7 +10,7 @@ from rollout_conformance.steps.profiles.trainer import actions as do
 from rollout_conformance.steps.profiles.trainer import left_out, wrong_requests
 from rollout_conformance.steps.profiles.trainer.card import TrainerCard
 from rollout_conformance.steps.profiles.trainer.generation import Generate
-from rollout_conformance.steps.profiles.trainer.invariants import records
+from rollout_conformance.steps.profiles.trainer.invariants.records import records
 from rollout_conformance.steps.profiles.trainer.state import CaseView, recorded
 from rollout_conformance.steps.tests.test_trainer_profile import RECORD, reply, view
 from rollout_conformance.steps.tests.trainer_runs import card, found, played

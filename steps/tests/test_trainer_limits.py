@@ -6,7 +6,7 @@ import pytest
 
 from rollout_conformance.steps.engine.findings import Finding
 from rollout_conformance.steps.profiles.trainer.expectations import OverflowReported, TruncationsMarked
-from rollout_conformance.steps.profiles.trainer.invariants import replies
+from rollout_conformance.steps.profiles.trainer.invariants.generations import replies
 from rollout_conformance.steps.profiles.trainer.logprobs import logprobs
 from rollout_conformance.steps.profiles.trainer.profile import PROFILE
 from rollout_conformance.steps.profiles.trainer.state import Call, CaseView

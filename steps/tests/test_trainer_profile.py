@@ -15,7 +15,10 @@ from rollout_conformance.steps.peers import tokens
 from rollout_conformance.steps.peers.calculator import tools
 from rollout_conformance.steps.peers.scripted_rollout_server import HostedRollout
 from rollout_conformance.steps.peers.token_oracle import completion_text
-from rollout_conformance.steps.profiles.trainer.invariants import leaks, order, records, replies
+from rollout_conformance.steps.profiles.trainer.invariants.generations import replies
+from rollout_conformance.steps.profiles.trainer.invariants.leaks import leaks
+from rollout_conformance.steps.profiles.trainer.invariants.order import order
+from rollout_conformance.steps.profiles.trainer.invariants.records import records
 from rollout_conformance.steps.profiles.trainer.profile import PROFILE
 from rollout_conformance.steps.profiles.trainer.state import Call, CaseView, RolloutState
 

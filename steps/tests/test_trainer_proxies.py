@@ -15,7 +15,7 @@ from rollout_conformance.steps.profiles.trainer import expectations as expect
 from rollout_conformance.steps.profiles.trainer import left_out
 from rollout_conformance.steps.profiles.trainer.card import TrainerCard
 from rollout_conformance.steps.profiles.trainer.generation import Generate
-from rollout_conformance.steps.profiles.trainer.invariants import replies
+from rollout_conformance.steps.profiles.trainer.invariants.generations import replies
 from rollout_conformance.steps.profiles.trainer.profile import PROFILE
 from rollout_conformance.steps.profiles.trainer.rollout_source import unmet_need
 from rollout_conformance.steps.profiles.trainer.state import CaseView, RolloutState

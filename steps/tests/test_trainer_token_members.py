@@ -11,7 +11,7 @@ from rollout_conformance.steps.engine.trace import Request, Response, Trace
 from rollout_conformance.steps.peers.calculator import tools
 from rollout_conformance.steps.peers.scripted_rollout_server import HostedRollout
 from rollout_conformance.steps.profiles.trainer.card import TrainerCard
-from rollout_conformance.steps.profiles.trainer.invariants import replies
+from rollout_conformance.steps.profiles.trainer.invariants.generations import replies
 from rollout_conformance.steps.profiles.trainer.state import Call, CaseView, RolloutState
 from rollout_conformance.steps.profiles.trainer.token_members import places, value_at, with_tokens
 from rollout_conformance.steps.tests.test_trainer_profile import QUESTION, TOKENS, reply

@@ -15,7 +15,7 @@ from rollout_conformance.steps.profiles.trainer import refused_key
 from rollout_conformance.steps.profiles.trainer.actions import StartRollout
 from rollout_conformance.steps.profiles.trainer.expectations import ControlStatus, GenerationStatus
 from rollout_conformance.steps.profiles.trainer.failures import failures
-from rollout_conformance.steps.profiles.trainer.invariants import replies
+from rollout_conformance.steps.profiles.trainer.invariants.generations import replies
 from rollout_conformance.steps.profiles.trainer.rejected_result import rejected_result
 from rollout_conformance.steps.profiles.trainer.state import Call, CaseView
 from rollout_conformance.steps.profiles.trainer.statuses import fits

@@ -32,7 +32,10 @@ from rollout_conformance.steps.profiles.trainer.cause import SERVES, cause
 from rollout_conformance.steps.profiles.trainer.closing import Closing, closing
 from rollout_conformance.steps.profiles.trainer.failures import failures
 from rollout_conformance.steps.profiles.trainer.greeting import greeting, read_probe
-from rollout_conformance.steps.profiles.trainer.invariants import leaks, order, records, replies
+from rollout_conformance.steps.profiles.trainer.invariants.generations import replies
+from rollout_conformance.steps.profiles.trainer.invariants.leaks import leaks
+from rollout_conformance.steps.profiles.trainer.invariants.order import order
+from rollout_conformance.steps.profiles.trainer.invariants.records import records
 from rollout_conformance.steps.profiles.trainer.logprobs import logprobs
 from rollout_conformance.steps.profiles.trainer.mistakes import mistakes
 from rollout_conformance.steps.profiles.trainer.request_tools import dropped_tools
