@@ -189,7 +189,16 @@ async def ready(run_options: RunOptions) -> AsyncIterator[Run]:
             if model.engine is None:
                 runner.standstill.answers = lambda: probe.answers(runner, profile, dialects[0])
             runner.limit(await peers.capacity(instance.base_url, dialects, run_options.jobs))
-            yield Run(run_options, profile, runner, peers, dialects, target, model.engine, greetings)
+            yield Run(
+                options=run_options,
+                profile=profile,
+                runner=runner,
+                peers=peers,
+                dialects=dialects,
+                target=target,
+                engine=model.engine,
+                greetings=greetings,
+            )
 
 
 async def _greeted(

@@ -130,7 +130,16 @@ class ModelSampler:
         calls = calls[:1] if request.parallel_tool_calls is False else calls
         reason = sampling.finish_reason(request, ending, calls)
         logprobs = self._entries(request, scores)
-        return Choice(index, texts, text, tuple(ids), logprobs, calls, reason, ending.stop_reason)
+        return Choice(
+            index=index,
+            texts=texts,
+            text=text,
+            token_ids=tuple(ids),
+            logprobs=logprobs,
+            calls=calls,
+            finish_reason=reason,
+            stop_reason=ending.stop_reason,
+        )
 
     def _entries(self, request: ChatRequest, scores: Sequence[Ranking]) -> tuple[dict[str, Any], ...]:
         if not request.logprobs:

@@ -64,7 +64,16 @@ def sample(scorer: Scorer, request: ChatRequest, prompt: Sequence[int], index: i
     calls = tool_call_parser.parse(request, text, is_cut=ending.finish_reason == "length")
     reason = finish_reason(request, ending, calls)
     logprobs = scorer.entries(prompt, ids, fake_logprobs.top_count(request)) if request.logprobs else ()
-    return Choice(index, texts, text, tuple(ids), logprobs, calls, reason, ending.stop_reason)
+    return Choice(
+        index=index,
+        texts=texts,
+        text=text,
+        token_ids=tuple(ids),
+        logprobs=logprobs,
+        calls=calls,
+        finish_reason=reason,
+        stop_reason=ending.stop_reason,
+    )
 
 
 def is_greedy(request: ChatRequest) -> bool:

@@ -63,7 +63,16 @@ def parse(given: wire.ForwardBackward, codec: TextCodec, longest: int) -> Signal
         check_rows("old_log_probs", old, groups)
         check_rows("advantages", advantages, groups)
     options = {**OPTIONS.get(given.loss_fn, {}), **given.loss_kwargs}
-    return SignalBatch(given.loss_fn, tuple(groups), tuple(rewards), old, advantages, options, given.accumulate, cut)
+    return SignalBatch(
+        loss=given.loss_fn,
+        groups=tuple(groups),
+        rewards=tuple(rewards),
+        old=old,
+        advantages=advantages,
+        options=options,
+        accumulate=given.accumulate,
+        cut=cut,
+    )
 
 
 def check_loss(given: wire.ForwardBackward) -> None:

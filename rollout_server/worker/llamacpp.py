@@ -61,14 +61,14 @@ def permitted(request: CompletionRequest) -> tuple[str, ...]:
 def sampling(request: CompletionRequest) -> Sampling:
     """What is out of a range restricts nothing."""
     return Sampling(
-        native.seed_of(None if request.seed == -1 else request.seed),
-        max(request.temperature, 0.0),
-        request.top_p if 0 < request.top_p < 1 else 1.0,
-        native.positive(request.top_k),
-        request.min_p if 0 < request.min_p <= 1 else 0.0,
-        request.repeat_penalty,
-        request.frequency_penalty,
-        request.presence_penalty,
+        seed=native.seed_of(None if request.seed == -1 else request.seed),
+        temperature=max(request.temperature, 0.0),
+        top_p=request.top_p if 0 < request.top_p < 1 else 1.0,
+        top_k=native.positive(request.top_k),
+        min_p=request.min_p if 0 < request.min_p <= 1 else 0.0,
+        repetition_penalty=request.repeat_penalty,
+        frequency_penalty=request.frequency_penalty,
+        presence_penalty=request.presence_penalty,
         bias=tuple((id, EXCLUDED if value is False else float(value)) for id, value in request.logit_bias),
     )
 

@@ -57,14 +57,14 @@ def permitted(asked: SamplingParams) -> tuple[str, ...]:
 
 def sampling(asked: SamplingParams) -> Sampling:
     return Sampling(
-        native.seed_of(asked.sampling_seed),
-        asked.temperature,
-        asked.top_p,
-        native.positive(asked.top_k),
-        asked.min_p,
-        asked.repetition_penalty,
-        asked.frequency_penalty,
-        asked.presence_penalty,
+        seed=native.seed_of(asked.sampling_seed),
+        temperature=asked.temperature,
+        top_p=asked.top_p,
+        top_k=native.positive(asked.top_k),
+        min_p=asked.min_p,
+        repetition_penalty=asked.repetition_penalty,
+        frequency_penalty=asked.frequency_penalty,
+        presence_penalty=asked.presence_penalty,
     )
 
 

@@ -54,14 +54,14 @@ def job(request: GenerateRequest, prompt: tuple[int, ...], free: int) -> Job:
 
 def sampling(asked: SamplingParams) -> Sampling:
     return Sampling(
-        native.seed_of(asked.seed),
-        asked.temperature,
-        asked.top_p,
-        native.positive(asked.top_k),
-        asked.min_p,
-        asked.repetition_penalty,
-        asked.frequency_penalty,
-        asked.presence_penalty,
+        seed=native.seed_of(asked.seed),
+        temperature=asked.temperature,
+        top_p=asked.top_p,
+        top_k=native.positive(asked.top_k),
+        min_p=asked.min_p,
+        repetition_penalty=asked.repetition_penalty,
+        frequency_penalty=asked.frequency_penalty,
+        presence_penalty=asked.presence_penalty,
         bias=tuple(asked.logit_bias.items()),
     )
 

@@ -52,17 +52,17 @@ def conclude(
         told = f"The baseline is outdated in {entries}, see BASELINE above. {told}"
     shown_stale = () if how.written_file else baseline_check.outdated(stale.items())
     facts = RunFacts(
-        profile.name,
-        target,
-        run_options.level,
-        profile.catalogue,
-        marked,
-        told,
-        ended.text if ended else None,
-        shown_stale,
-        baseline_silence.not_judged(known, marked, stale) if ended is None else (),
-        not_played,
-        seconds,
+        profile=profile.name,
+        target=target,
+        level=run_options.level,
+        catalogue=profile.catalogue,
+        outcomes=marked,
+        sentence=told,
+        ended=ended.text if ended else None,
+        stale=shown_stale,
+        not_judged=baseline_silence.not_judged(known, marked, stale) if ended is None else (),
+        not_played=not_played,
+        seconds=seconds,
     )
     github = GitHub.of()
     with github.without_commands(click.echo):

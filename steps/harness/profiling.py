@@ -51,14 +51,14 @@ def profile(
     first_tokens = [(one.first_token_at() or 0.0) * MILLISECONDS for one in good]
     gaps = [gap for one in good for gap in _gaps(one)] or [0.0]
     return Profile(
-        len(good),
-        len(done) - len(good),
-        _percentile(first_tokens, 50),
-        _percentile(first_tokens, 99),
-        _percentile(gaps, 50),
-        _percentile(gaps, 99),
-        _rate(good, concurrent),
-        worker.memory_bytes(),
+        jobs=len(good),
+        failed=len(done) - len(good),
+        first_token_p50_ms=_percentile(first_tokens, 50),
+        first_token_p99_ms=_percentile(first_tokens, 99),
+        between_tokens_p50_ms=_percentile(gaps, 50),
+        between_tokens_p99_ms=_percentile(gaps, 99),
+        tokens_per_s=_rate(good, concurrent),
+        memory_bytes=worker.memory_bytes(),
     )
 
 

@@ -128,16 +128,16 @@ class LiveTrainer(ScriptedTrainer):
         canonical = rollout.tokens.encode(rollout.tokens.decode(made.token_ids)) == list(made.token_ids)
         ended = made.token_ids[-1:] == (rollout.tokens.end_of_turn,)
         issued = Issued(
-            play.exchange,
-            made.prompt_token_ids,
-            made.token_ids,
-            made.logprobs,
-            message,
-            made.finish_reason,
-            canonical,
-            ended,
-            line.lost is not None,
-            False,
+            exchange=play.exchange,
+            prompt_ids=made.prompt_token_ids,
+            token_ids=made.token_ids,
+            logprobs=made.logprobs,
+            message=message,
+            finish_reason=made.finish_reason,
+            canonical=canonical,
+            end_token=ended,
+            lost=line.lost is not None,
+            tampered=False,
         )
         rollout.issued.append(issued)
         play.response = generation_response(rollout, issued, line)

@@ -91,5 +91,13 @@ def _compared(number: int, one: _Target) -> Compared:
     levels = {name: found.level for name, found in one.requirements.items()}
     words = {name: found.dialects for name, found in one.requirements.items()}
     return Compared(
-        number, one.target, one.dialects, one.suite, one.started, one.report.file, one.evidence, levels, words
+        number=number,
+        name=one.target,
+        dialects=one.dialects,
+        suite=one.suite,
+        started=one.started,
+        report=one.report.file,
+        evidence=one.evidence,
+        levels=levels,
+        words=words,
     )

@@ -237,15 +237,15 @@ def _stream(script: BackendScript, line: BackendResponse, asked: Asked, hold: as
         pieces = completion_responses.torn(pieces, line.packet_bytes or completion_responses.TORN_BYTES)
     dies, stalls = bool(interrupted and line.reset_after), bool(interrupted and line.silent_after)
     return BackendPlay(
-        Response(200, SSE, b""),
-        script,
-        None,
-        line.delay_s,
-        pieces,
-        line.chunk_every_s,
-        dies,
-        stalls,
-        hold,
+        response=Response(200, SSE, b""),
+        script=script,
+        loss=None,
+        delay_s=line.delay_s,
+        pieces=pieces,
+        pace_s=line.chunk_every_s,
+        dies=dies,
+        stalls=stalls,
+        hold=hold,
         delivers=None if interrupted else values,
     )
 

@@ -181,7 +181,18 @@ class ScriptedTrainer:
         ids, logprobs = sample(rollout.tokens, line, message, rollout.tools)
         finish = line.finish or ("tool_calls" if message.get("tool_calls") else "stop")
         lost, tampered = line.lost is not None, bool(line.put or line.drop or line.message)
-        issued = Issued(n, prompt, ids, logprobs, message, finish, not line.odd, line.end_token, lost, tampered)
+        issued = Issued(
+            exchange=n,
+            prompt_ids=prompt,
+            token_ids=ids,
+            logprobs=logprobs,
+            message=message,
+            finish_reason=finish,
+            canonical=not line.odd,
+            end_token=line.end_token,
+            lost=lost,
+            tampered=tampered,
+        )
         rollout.issued.append(issued)
         response = generation_response(rollout, issued, line)
         hold = rollout.gate(line.hold) if line.hold else None
@@ -261,7 +272,18 @@ def fitting(line: Reply) -> None:
     calls = tuple(call if isinstance(call, Call) else Call("add", "{}") for call in line.calls)
     message = assistant_message(replace(line, calls=calls), 0, "x")
     ids = (1,) * SAMPLED
-    issued = Issued(0, ids, ids, (-0.5,) * SAMPLED, message, line.finish or "stop", True, True, False, False)
+    issued = Issued(
+        exchange=0,
+        prompt_ids=ids,
+        token_ids=ids,
+        logprobs=(-0.5,) * SAMPLED,
+        message=message,
+        finish_reason=line.finish or "stop",
+        canonical=True,
+        end_token=True,
+        lost=False,
+        tampered=False,
+    )
     reply = _reply("x", 1, issued)
     bend(reply, line)
     try:

@@ -84,7 +84,16 @@ class Overview:
             return
         numbers = self.causes.add(n, result)
         weaker = bool(result.findings) and result.verdict is not Verdict.FAIL
-        row = CaseRow(n, case, result.verdict, result.seconds, result.reason, numbers, bool(result.known), weaker)
+        row = CaseRow(
+            n=n,
+            case=case,
+            verdict=result.verdict,
+            seconds=result.seconds,
+            reason=result.reason,
+            causes=numbers,
+            known=bool(result.known),
+            weaker=weaker,
+        )
         self.rows.append(row)
 
     def _number(self, result: Result) -> int | None:

@@ -71,7 +71,16 @@ class RequirementTable:
         level = self.levels.get(name) or (entry.level if entry else "may")
         why = "" if state in ("broken", "kept") else self._reason(name, entry, state, whole)
         sentence, purpose = (entry.sentence, entry.why or "") if entry else ("", "")
-        return Row(name, level, sentence, purpose, state, by_dialect, self.broken_in[name], why)
+        return Row(
+            id=name,
+            level=level,
+            sentence=sentence,
+            why=purpose,
+            state=state,
+            by_dialect=by_dialect,
+            cases=self.broken_in[name],
+            reason=why,
+        )
 
     def _reason(self, name: str, entry: Requirement | None, state: str, whole: bool) -> str:
         if found := self.reasons.get(name):

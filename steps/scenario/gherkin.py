@@ -256,18 +256,18 @@ class _Compiler:
             return [tag.partition(":")[2] for tag in tags if tag.startswith(f"{word}:")]
 
         return CaseTemplate(
-            self.profile,
-            name,
-            known,
-            steps,
-            self.at,
-            [dialect for dialect in self.profile.dialects if dialect in tags],
-            [tag for tag in tags if not _is_ours(tag, self.profile)],
-            self.profile.needs_of(steps) | frozenset(after("needs")),
-            next(iter(after("variant")), ""),
-            "alone" in tags,
-            _live(tags),
-            {part: self._place_of(*tags) for part in ("dialects", "needs", "tags")},
+            profile=self.profile,
+            name=name,
+            about=known,
+            steps=steps,
+            at=self.at,
+            dialects=[dialect for dialect in self.profile.dialects if dialect in tags],
+            tags=[tag for tag in tags if not _is_ours(tag, self.profile)],
+            needs=self.profile.needs_of(steps) | frozenset(after("needs")),
+            variant=next(iter(after("variant")), ""),
+            alone="alone" in tags,
+            live=_live(tags),
+            places={part: self._place_of(*tags) for part in ("dialects", "needs", "tags")},
         )
 
     def _tags(self) -> list[str]:

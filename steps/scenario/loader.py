@@ -111,18 +111,18 @@ class _Compiled:
 
     def _template(self, about: list[Requirement], steps: tuple[Step, ...], live: Live | None) -> CaseTemplate:
         return CaseTemplate(
-            self.profile,
-            self.model.name + self.row,
-            about,
-            steps,
-            self.source.at((*self.path, "name")),
-            self.model.dialects,
-            (*self.tags, *self.model.tags),
-            self.profile.needs_of(steps) | frozenset(self.model.needs),
-            self.model.variant,
-            self.model.alone,
-            live,
-            {part: self.source.at((*self.path, part)) for part in ("dialects", "needs", "tags")},
+            profile=self.profile,
+            name=self.model.name + self.row,
+            about=about,
+            steps=steps,
+            at=self.source.at((*self.path, "name")),
+            dialects=self.model.dialects,
+            tags=(*self.tags, *self.model.tags),
+            needs=self.profile.needs_of(steps) | frozenset(self.model.needs),
+            variant=self.model.variant,
+            alone=self.model.alone,
+            live=live,
+            places={part: self.source.at((*self.path, part)) for part in ("dialects", "needs", "tags")},
         )
 
     def _requirement(self, n: int, name: str) -> Requirement:

@@ -75,14 +75,14 @@ class ChatPeers(NoPeers):
 
     def context(self, case: Case) -> CaseContext:
         return CaseContext(
-            self.model,
-            self.key_for(case),
-            self.tokens,
-            self.card,
-            self.context_tokens,
-            frozenset(self._capabilities()),
-            self.listed,
-            self._is_deterministic(),
+            model=self.model,
+            key=self.key_for(case),
+            tokens=self.tokens,
+            card=self.card,
+            context_tokens=self.context_tokens,
+            capabilities=frozenset(self._capabilities()),
+            listed=self.listed,
+            deterministic=self._is_deterministic(),
         )
 
     def _capabilities(self) -> set[str]:

@@ -159,13 +159,13 @@ def _given(context: CaseContext, body: Mapping[str, Any], nonce: str, base_url: 
         key = body.get("controller_api_key")
     sampling = body.get(SAMPLING_NAME[context.dialect])
     return StartRequest(
-        "",
-        context.dialect,
-        rollout_id if isinstance(rollout_id, str) else "",
-        key if isinstance(key, str) else None,
-        nonce,
-        base_url,
-        body,
-        sampling if isinstance(sampling, dict) else {},
-        StartOverrides(body),  # what was generated may be reason enough to reject it, or to fail
+        label="",
+        dialect=context.dialect,
+        rollout_id=rollout_id if isinstance(rollout_id, str) else "",
+        key=key if isinstance(key, str) else None,
+        nonce=nonce,
+        base_url=base_url,
+        body=body,
+        sampling=sampling if isinstance(sampling, dict) else {},
+        overrides=StartOverrides(body),  # what was generated may be reason enough to reject it, or to fail
     )

@@ -82,17 +82,17 @@ class RolloutPeers(NoPeers):
     def _context(self, dialect: str, variant: str) -> CaseContext:
         card = self.card
         return CaseContext(
-            self.trainer,
-            self.trainer_url,
-            dialect,
-            card,
-            card.limits(variant),
-            card.key_for(variant, self.setting.target_key),
-            self.setting.run,
-            self.tokenizer,
-            self.setting.tokenizer_name or card.tokenizer_name,
-            self.tools.get(dialect, {}),
-            self.counter,
+            trainer=self.trainer,
+            trainer_url=self.trainer_url,
+            dialect=dialect,
+            card=card,
+            limits=card.limits(variant),
+            target_key=card.key_for(variant, self.setting.target_key),
+            run=self.setting.run,
+            tokenizer=self.tokenizer,
+            tokenizer_name=self.setting.tokenizer_name or card.tokenizer_name,
+            tools=self.tools.get(dialect, {}),
+            counter=self.counter,
         )
 
     def key_for(self, case: Case) -> str | None:

@@ -45,16 +45,16 @@ def register_as(
     context: CaseContext = session.context
     state.given = given
     state.enrolled = Enrolled(
-        state.label,
-        given.rollout_id,
-        given.key,
-        given.nonce,
-        session.trace,
-        tokenizer,
-        script,
-        session.hold,
-        context.tool_schemas(),
-        bool(session.state.get("sampled")),
+        label=state.label,
+        rollout_id=given.rollout_id,
+        key=given.key,
+        nonce=given.nonce,
+        trace=session.trace,
+        tokens=tokenizer,
+        script=script,
+        gate=session.hold,
+        tools=context.tool_schemas(),
+        sampled=bool(session.state.get("sampled")),
         streams=context.dialect in STREAMED,
     )
     context.trainer.enroll(state.enrolled)

@@ -145,15 +145,15 @@ def compose(
         body.pop({"sampling": SAMPLING_NAME[dialect], "key": KEY_NAME[dialect]}.get(name, name), None)
     rollout_id, sampling = body.get("rollout_id"), body.get(SAMPLING_NAME[dialect])
     return StartRequest(
-        label,
-        dialect,
-        rollout_id if isinstance(rollout_id, str) else "",
-        body.get(KEY_NAME[dialect]),
-        nonce,
-        base_url,
-        body,
-        sampling if isinstance(sampling, dict) else {},
-        overrides,
+        label=label,
+        dialect=dialect,
+        rollout_id=rollout_id if isinstance(rollout_id, str) else "",
+        key=body.get(KEY_NAME[dialect]),
+        nonce=nonce,
+        base_url=base_url,
+        body=body,
+        sampling=sampling if isinstance(sampling, dict) else {},
+        overrides=overrides,
     )
 
 
@@ -187,7 +187,15 @@ def _by_url(dialect: str, label: str, nonce: str, trainer_url: str, overrides: S
     key = body.get("llm_api_key") if body.get("llm_api_key") is not None else body.get("controller_api_key")
     rollout_id = body.get("rollout_id")
     return StartRequest(
-        label, dialect, rollout_id if isinstance(rollout_id, str) else "", key, nonce, base_url, body, {}, overrides
+        label=label,
+        dialect=dialect,
+        rollout_id=rollout_id if isinstance(rollout_id, str) else "",
+        key=key,
+        nonce=nonce,
+        base_url=base_url,
+        body=body,
+        sampling={},
+        overrides=overrides,
     )
 
 

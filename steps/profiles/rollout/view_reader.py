@@ -29,15 +29,15 @@ def read(session: RolloutSession, case: Case) -> CaseView:
     }
     others = tuple(answer(e) for e in session.trace.exchanges if e.to_target and e.rollout == "-")
     return CaseView(
-        session.trace,
-        case.dialect,
-        rollouts,
-        others,
-        context.card,
-        context.limits,
-        context.tools,
-        session.state["target"].log(session.state["log_from"]),
-        context.target_key,
+        trace=session.trace,
+        dialect=case.dialect,
+        rollouts=rollouts,
+        others=others,
+        card=context.card,
+        limits=context.limits,
+        tools=context.tools,
+        log=session.state["target"].log(session.state["log_from"]),
+        target_key=context.target_key,
         wait_timeouts=tuple(session.state.get("wait_timeouts", ())),
         crowded=int(session.state.get("crowded", 0)),
         patience_s=session.patience_s,
@@ -111,17 +111,17 @@ def read_rollout(
             mine.add(exchange)
     ended = any(event.name in ("ResultReturned", "CompletedSent") for event in events)
     read = Rollout(
-        given,
-        tuple(mine.starts),
-        tuple(mine.chats),
-        tuple(mine.posts),
-        tuple(mine.grades),
-        events,
-        tokens,
-        tools,
-        ended,
-        scripted_fault,
-        tuple(mine.polls),
+        given=given,
+        starts=tuple(mine.starts),
+        chats=tuple(mine.chats),
+        posts=tuple(mine.posts),
+        grades=tuple(mine.grades),
+        events=events,
+        tokens=tokens,
+        tools=tools,
+        ended=ended,
+        scripted_fault=scripted_fault,
+        polls=tuple(mine.polls),
     )
     read = replace(read, chats=tuple(_sampled_again(read, chat) for chat in read.chats))
     open_ended = set(_after_cancel(events, mine.chats))

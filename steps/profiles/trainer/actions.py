@@ -115,7 +115,16 @@ class StartRollout:
         timeout = {} if self.timeout_s is None else {"timeout_s": self.timeout_s}
         members = {**timeout, **self.members}
         same, like = self.same_server_as, self.id_like
-        return Wanted(tools, self.responses(), members, same, self.wait, like, self.id_ending, self.accept_after_s)
+        return Wanted(
+            tools=tools,
+            responses=self.responses(),
+            members=members,
+            same_server_as=same,
+            wait=self.wait,
+            id_like=like,
+            id_ending=self.id_ending,
+            accept_after_s=self.accept_after_s,
+        )
 
     def responses(self) -> list[StartAnswer]:
         """The first responses, with their `Retry-After`."""

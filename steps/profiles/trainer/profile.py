@@ -95,7 +95,14 @@ class TrainerPeers(NoPeers):
         key = card.key_for("", setting.target_key)
         others = list(self.contexts.values())
         context = CaseContext(
-            self.host, self.host_url, case.dialect, card, card.limits(""), key, setting.run, self.tokens
+            host=self.host,
+            host_url=self.host_url,
+            dialect=case.dialect,
+            card=card,
+            limits=card.limits(""),
+            target_key=key,
+            run=setting.run,
+            tokens=self.tokens,
         )
         if others:
             context.counter = others[0].counter
@@ -183,18 +190,18 @@ def read(session: TrainerSession, case: Case) -> CaseView:
     context: CaseContext = session.context
     wait_timeouts = tuple(session.state.get("wait_timeouts", ()))
     return CaseView(
-        session.trace,
-        case.dialect,
-        rollout_states(session.state),
-        context.tokens,
-        context.target_key,
-        wait_timeouts,
-        context.source,
-        session.state.get("no_occasion", ""),
-        context.place,
-        context.described.token_ids_at,
-        context.described.declares("branches"),
-        context.described.token_ids,
+        trace=session.trace,
+        dialect=case.dialect,
+        rollouts=rollout_states(session.state),
+        tokens=context.tokens,
+        target_key=context.target_key,
+        wait_timeouts=wait_timeouts,
+        source=context.source,
+        no_occasion=session.state.get("no_occasion", ""),
+        place=context.place,
+        token_ids_at=context.described.token_ids_at,
+        branched=context.described.declares("branches"),
+        with_ids=context.described.token_ids,
     )
 
 

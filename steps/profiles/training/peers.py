@@ -45,7 +45,16 @@ class TrainingPeers(NoPeers):
         run = f"rc-{self.run}-{next(self.counters)}x"
         count = None if listed is None else len(listed)
         creates = sum(isinstance(step.what, CreateModel) for step in case.actions)
-        return TrainingContext(self.card, self.key_for(case), case.dialect, model, run, self.left, count, creates)
+        return TrainingContext(
+            card=self.card,
+            target_key=self.key_for(case),
+            dialect=case.dialect,
+            model=model,
+            run=run,
+            left=self.left,
+            listed=count,
+            creates=creates,
+        )
 
     def key_for(self, case: Case) -> str | None:
         return self.card.key_for(case.variant, self.setting.target_key)

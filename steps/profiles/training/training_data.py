@@ -83,15 +83,15 @@ class TrainingData(OfModel):
         made = self._rows(session, [self._targets(row) for row in tokens])
         made = tuple(wide_targets.shaped(row, self.columns, self.column) for row in made)
         return Data(
-            tuple(row[:-1] for row in tokens),
-            made,
-            _chosen(self._texts(), self.rows),
-            self.loss or "cross_entropy",
-            self.config or None,
-            self.without,
-            self.as_tensors,
-            self.split,
-            self.sparse,
+            inputs=tuple(row[:-1] for row in tokens),
+            rows=made,
+            texts=_chosen(self._texts(), self.rows),
+            loss=self.loss or "cross_entropy",
+            config=self.config or None,
+            without=self.without,
+            as_tensors=self.as_tensors,
+            split=self.split,
+            sparse=self.sparse,
         )
 
     def _targets(self, tokens: tuple[int, ...]) -> tuple[int, ...]:
