@@ -58,6 +58,16 @@ def _without_line_break(original: Any, tokens: Any, past: Any, *rest: Any) -> An
     return replace(built, token_ids=past.token_ids + inserted, inserted=inserted)
 
 
+def _end_once_more(original: Any, tokens: Any, past: Any, *rest: Any) -> Any:
+    """What the template renders behind the text of a reply without special tokens: it begins with the end of the turn, which was sampled."""
+    built = original(tokens, past, *rest)
+    end = tuple(tokens.encode(tokens.end_of_turn))
+    if not built.follows or past.token_ids[-1:] != end:
+        return built
+    inserted = end + built.inserted
+    return replace(built, token_ids=past.token_ids + inserted, inserted=inserted)
+
+
 def _of_content(original: Any, session: Any, made: Any, model: Any) -> Any:
     body = original(session, made, model)
     usage = {**body["usage"], "completion_tokens": 1, "total_tokens": body["usage"]["prompt_tokens"] + 1}
@@ -103,6 +113,13 @@ MUTANTS = (
         what="the line break between a turn of the assistant and the next one is missing",
         patch=around(prompt, "build", _without_line_break),
         dialects=SYNC,
+    ),
+    Mutant(
+        "end_of_turn_twice",
+        breaks="313",
+        also=("185",),
+        what="the end of a turn is inserted behind the sampled one",
+        patch=around(prompt, "build", _end_once_more),
     ),
     Mutant(
         "usage_of_one_token",

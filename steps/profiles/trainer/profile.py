@@ -30,6 +30,7 @@ from rollout_conformance.steps.profiles.trainer.arrivals import shown_dialects
 from rollout_conformance.steps.profiles.trainer.card import TrainerCard, trainer_card
 from rollout_conformance.steps.profiles.trainer.cause import SERVES, cause
 from rollout_conformance.steps.profiles.trainer.closing import Closing, closing
+from rollout_conformance.steps.profiles.trainer.doubled_end import doubled_ends
 from rollout_conformance.steps.profiles.trainer.failures import failures
 from rollout_conformance.steps.profiles.trainer.greeting import greeting, read_probe
 from rollout_conformance.steps.profiles.trainer.invariants.generations import replies
@@ -221,7 +222,7 @@ PROFILE: Profile[TrainerState, CaseView] = Profile(
     tables=TABLES,
     peers=peers,
     read=read,
-    invariants=(order, replies, records, dropped_tools, logprobs, failures, leaks),
+    invariants=(order, replies, records, doubled_ends, dropped_tools, logprobs, failures, leaks),
     fuzz=Fuzz(
         fuzz_adapter.Adapter(),
         conforms="TRAINER-300",
