@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from rollout_conformance.steps.engine.findings import Finding, Satisfied
-from rollout_conformance.steps.profiles.trainer.doubled_end import doubled_ends
+from rollout_conformance.steps.profiles.trainer.invariants.doubled_end import doubled_ends
 from rollout_conformance.steps.profiles.trainer.state import CaseView
 from rollout_conformance.steps.tests.test_trainer_profile import TOKENS, reply, view
 from rollout_conformance.steps.tests.trainer_traces import several

@@ -8,12 +8,13 @@ import json
 from collections.abc import Iterator
 from itertools import pairwise
 
-from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied
+from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.engine.lenient_json import JsonObject, listed, mappings
 from rollout_conformance.steps.peers.tokens import Tokens
+from rollout_conformance.steps.profiles.trainer.invariants.evidence import broken, satisfied
 from rollout_conformance.steps.profiles.trainer.state import CaseView, RolloutState, recorded
 
-REQUIREMENT = "TRAINER-313"
+REQUIREMENT = 313
 Ids = list[object]
 SHOWN = 8  # inserted tokens in a finding
 
@@ -58,6 +59,6 @@ def _judged(tokens: Tokens, past: Ids, prompt: Ids, sent: str, n: int) -> Iterat
         return
     if inserted[0] == past[-1]:
         shown = tokens.decode([id for id in inserted[:SHOWN] if isinstance(id, int)])
-        yield Finding(REQUIREMENT, f"{end} once, as it was sampled", f"behind the sampled {end}: {shown}...", (n,))
+        yield broken(REQUIREMENT, f"{end} once, as it was sampled", f"behind the sampled {end}: {shown}...", n)
     else:
-        yield Satisfied(REQUIREMENT)
+        yield satisfied(REQUIREMENT)
