@@ -61,7 +61,13 @@ def turns(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def branch(node: dict[str, Any]) -> dict[str, Any]:
     mask = [int(id != PROMPT) for id in node["masked_tokens"]]
     logprobs = [value if sampled else 0.0 for value, sampled in zip(node["logprobs"], mask, strict=True)]
-    return {"turns": [*turns(node)], "token_ids": node["tokens"], "response_mask": mask, "logprobs": logprobs, "drift": None}
+    return {
+        "turns": [*turns(node)],
+        "token_ids": node["tokens"],
+        "response_mask": mask,
+        "logprobs": logprobs,
+        "drift": None,
+    }
 
 
 def record(name: str, nodes: list[dict[str, Any]]) -> dict[str, Any]:

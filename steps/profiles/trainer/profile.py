@@ -30,9 +30,9 @@ from rollout_conformance.steps.profiles.trainer.arrivals import shown_dialects
 from rollout_conformance.steps.profiles.trainer.card import TrainerCard, trainer_card
 from rollout_conformance.steps.profiles.trainer.cause import SERVES, cause
 from rollout_conformance.steps.profiles.trainer.closing import Closing, closing
-from rollout_conformance.steps.profiles.trainer.invariants.doubled_end import doubled_ends
 from rollout_conformance.steps.profiles.trainer.failures import failures
 from rollout_conformance.steps.profiles.trainer.greeting import greeting, read_probe
+from rollout_conformance.steps.profiles.trainer.invariants.doubled_end import doubled_ends
 from rollout_conformance.steps.profiles.trainer.invariants.generations import replies
 from rollout_conformance.steps.profiles.trainer.invariants.leaks import leaks
 from rollout_conformance.steps.profiles.trainer.invariants.order import order

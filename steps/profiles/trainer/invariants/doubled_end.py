@@ -5,7 +5,7 @@ text that it has of the turn lacks it.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from rollout_conformance.steps.engine.findings import Evidence
@@ -15,7 +15,7 @@ from rollout_conformance.steps.profiles.trainer.invariants.evidence import broke
 from rollout_conformance.steps.profiles.trainer.state import CaseView, RolloutState, recorded
 
 REQUIREMENT = 313
-Ids = list[object]
+Ids = Sequence[object]
 SHOWN = 8  # inserted tokens in a finding
 
 
