@@ -264,6 +264,19 @@ def test_a_failure_that_no_dialect_makes_a_server_retry_accuses_nobody(dialect: 
     assert ("a sync server does not have to retry" in one.reason) is (dialect == "sync")
 
 
+@pytest.mark.parametrize(("attempts", "accuses"), [(1, "ROLLOUT-084"), (2, ""), (3, "")])
+def test_a_server_that_gives_up_after_a_limited_number_of_retries_is_not_accused(attempts: int, accuses: str) -> None:
+    """The case has the trainer fail more often than this server retries."""
+    one = Played("callback", Script((*[Fault(status=503)] * 3, Reply(text="Done."))))
+    for _ in range(attempts):
+        fault_asked(one)
+    one.end(status="ERROR", error_message="The trainer failed.")
+    why = found(one.view(), Completed())
+    assert accused(why) == accuses
+    assert why is not None
+    assert ("any limited number of retries will do" in why.reason) is (attempts > 1)
+
+
 def test_the_evidence_is_the_last_call_and_the_result() -> None:
     one = found(failed())
     assert one is not None

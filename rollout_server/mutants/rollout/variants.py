@@ -32,6 +32,7 @@ from rollout_conformance.rollout_server.rollout import (
     tools,
 )
 from rollout_conformance.rollout_server.rollout import routed_dialect as routes
+from rollout_conformance.rollout_server.rollout.app_state import AppState
 
 
 def _python_words(original: Any, tool: Any, arguments: Any) -> Any:
@@ -190,6 +191,8 @@ VARIANTS = {
     "knows_nothing": _knows_nothing,
     "time_in_digits": routed.incoming(_time_in_digits),
     "other_category": routed.completions(_other_category),
+    "retries_once": put(AppState, "generation_policy", lambda self, dialect: retry.Policy(1, 0.02, 2.0)),
+    "retries_twice": put(AppState, "generation_policy", lambda self, dialect: retry.Policy(2, 0.02, 2.0)),
     "unlabelled_ungraded": after(routes, "grade", _unlabelled),
     "no_grader": after(routes, "grade", _without_sample),
     "says_ungraded": around(delivery, "deliver", _says_ungraded),

@@ -5,7 +5,7 @@ expectation that admits the end.
 """
 
 from collections.abc import Iterator, Mapping
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 from rollout_conformance.contracts.requirements import Requirement
 from rollout_conformance.steps.engine.cases import Case
@@ -44,6 +44,7 @@ RETRIED = "ROLLOUT-086"
 NO_RETRY_OWED = (
     "a sync server does not have to retry; leave out this dialect (`dialects:`, `@callback`), or the failure"
 )
+RETRIES_ARE_LIMITED = "any limited number of retries will do"
 LEASE_ENDED = "ROLLOUT-280"
 STATUSES = ("COMPLETED", "ERROR")
 UNKNOWN_STATUS = {"routed": "ROLLOUT-214", "leased": "ROLLOUT-279"}  # these dialects have statuses of their own
@@ -238,6 +239,8 @@ def _failed(accused: str, rollout: Rollout) -> Cause:
         accused = LEASE_ENDED
     if failed is not None and rollout.dialect == "sync" and accused == ENDS_BY_ITSELF:
         return Cause(f"{observed}, after {failed} of the trainer: {NO_RETRY_OWED}", since=since)
+    if failed is not None and (retries := _retries(rollout)) and rollout.dialect != "sync":
+        return Cause(f"{observed}, after {retries} of a call that failed ({failed}): {RETRIES_ARE_LIMITED}", since=since)
     if failed is not None:
         expected = f"the generation call that failed ({failed}) retried, and COMPLETED"
         accused = accused if rollout.dialect == "sync" else NOT_RETRIED
@@ -265,6 +268,12 @@ def _failed_call(rollout: Rollout) -> str | None:
         return "the connection was lost" if last.exchange.fault != HUNG_UP else None
     status = last.exchange.response.status
     return f"status {status}" if status >= SERVER_ERROR else None
+
+
+def _retries(rollout: Rollout) -> str:
+    """How often the server retried the generation call that failed last, "" if it did not."""
+    attempts = sum(1 for _ in takewhile(lambda chat: not chat.delivered, reversed(rollout.chats)))
+    return f"{attempts - 1} {'retry' if attempts == 2 else 'retries'}" if attempts > 1 else ""
 
 
 def _silent(accused: str, view: CaseView, rollout: Rollout) -> Cause:
