@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from rollout_conformance.steps.case_files import ENDINGS, in_folder, misspelled
@@ -105,9 +106,36 @@ def _identifiers(file: Path) -> Iterator[str]:
         yield str(case.get("requirements") if isinstance(case, dict) else "")
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """Cases that were read, and of what: they are read again where a file of theirs has changed since."""
+
+    profile: Profile
+    stamps: tuple[tuple[Path, int, int], ...]
+    cases: tuple[Case, ...]
+
+
+_KEPT: dict[tuple[str, Path], _Kept] = {}
+
+
 def every(profile: str, root: Path = ROOT) -> list[Case]:
-    """All cases of a profile. Raises `SuiteError` naming every file that cannot be read."""
-    return among(files(profile, root), profile_of(profile), root)
+    """All cases of a profile, read once while its files stay as they are: a matrix of mutants plays them a hundred times. Raises `SuiteError`
+    naming every file that cannot be read."""
+    of, listed = profile_of(profile), files(profile, root)
+    stamps = tuple(_stamps(listed))
+    kept = _KEPT.get((profile, root))
+    if kept is None or kept.profile is not of or kept.stamps != stamps:
+        kept = _KEPT[profile, root] = _Kept(of, stamps, tuple(among(listed, of, root)))
+    return [*kept.cases]
+
+
+def _stamps(listed: Iterable[Path]) -> Iterator[tuple[Path, int, int]]:
+    """When each file beside the cases was changed, and its size: a case may refer to another one for a body."""
+    for folder in sorted({file.parent for file in listed}):
+        for entry in sorted(folder.iterdir()):
+            if entry.is_file():
+                found = entry.stat()
+                yield entry, found.st_mtime_ns, found.st_size
 
 
 def among(files: Iterable[Path], profile: Profile, root: Path = ROOT, found_out: bool = False) -> list[Case]:

@@ -82,26 +82,20 @@ WORK: dict[str, Callable[[str], object]] = {
 }
 
 
-def _steep(
-    work: Callable[[str], object], units: Sequence[str] = SIGNS, sizes: Sequence[int] = growth.SIZES
-) -> dict[str, str]:
+def _steep(work: Callable[[str], object], units: Sequence[str] = SIGNS) -> dict[str, str]:
     """The units of which a run takes more than linear time."""
 
     def prepared(unit: str, size: int) -> growth.Work:
         text = growth.run(unit, size)
         return lambda: work(text)
 
-    measured = {unit: growth.excess(partial(prepared, unit), sizes) for unit in units}
-    return {unit: told for unit, told in measured.items() if told}
+    return growth.steep(prepared, units)
 
 
 def test_every_pattern_reads_each_sign_a_few_times() -> None:
     patterns = _patterns()
     assert len(patterns) > 20
-    steep = {
-        name: _steep(partial(_exhausted, pattern)) | _steep(partial(_exhausted, pattern), PHRASES, growth.SIZES[:-1])
-        for name, pattern in patterns.items()
-    }
+    steep = {name: _steep(partial(_exhausted, pattern), (*SIGNS, *PHRASES)) for name, pattern in patterns.items()}
     assert {name: told for name, told in steep.items() if told} == {}
 
 
@@ -142,3 +136,12 @@ def test_the_measure_tells_the_square_from_the_line() -> None:
     small = (1 << 11, 1 << 13)
     assert growth.excess(lambda size: lambda: [0 for _ in range(8 * size)], small) is None
     assert growth.excess(lambda size: lambda: re.search(r"\w+b", "a" * size), small) is not None
+
+
+def test_of_many_units_the_steep_ones_are_found() -> None:
+    def prepared(unit: str, size: int) -> growth.Work:
+        return lambda: re.search(rf"{unit}+b", unit * size)
+
+    found = growth.steep(lambda unit, size: prepared(unit, size >> 1), ["a", "9"])
+    assert set(found) == {"a", "9"}
+    assert growth.steep(lambda unit, size: lambda: unit * size, ["a", "9"]) == {}

@@ -240,7 +240,9 @@ def _failed(accused: str, rollout: Rollout) -> Cause:
     if failed is not None and rollout.dialect == "sync" and accused == ENDS_BY_ITSELF:
         return Cause(f"{observed}, after {failed} of the trainer: {NO_RETRY_OWED}", since=since)
     if failed is not None and (retries := _retries(rollout)) and rollout.dialect != "sync":
-        return Cause(f"{observed}, after {retries} of a call that failed ({failed}): {RETRIES_ARE_LIMITED}", since=since)
+        return Cause(
+            f"{observed}, after {retries} of a call that failed ({failed}): {RETRIES_ARE_LIMITED}", since=since
+        )
     if failed is not None:
         expected = f"the generation call that failed ({failed}) retried, and COMPLETED"
         accused = accused if rollout.dialect == "sync" else NOT_RETRIED
