@@ -53,7 +53,7 @@ class Tokens:
         """The conversation as the model sees it; `generation` appends the opening of an assistant turn."""
         try:
             return self._template.render(messages=messages, tools=tools or None, add_generation_prompt=generation)
-        except jinja2.TemplateError as error:
+        except (jinja2.TemplateError, TypeError, ValueError, LookupError, AttributeError) as error:
             raise SuiteError(f"{self.path}: the chat template cannot render this conversation: {error}") from error
 
     def encode(self, text: str) -> list[int]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.lenient_json import JsonObject, listed, mappings
 from rollout_conformance.steps.engine.trace import Headers, Request
 from rollout_conformance.steps.engine.verbs import phrase, verb
@@ -88,6 +89,8 @@ class Generate:
     "When the rollout server closes the connection, without waiting for the generation any longer."
     added_words: int = 0
     "How many words are added to the last message: so many that no context takes them."
+    added_messages: tuple[Mapping[str, Any], ...] = ()
+    "What the rollout server adds to the history behind the results of the calls, or behind its next question."
     members: Mapping[str, Any] = field(default_factory=dict)
     "Members of the request, instead of those that it has by default."
 
@@ -98,6 +101,9 @@ class Generate:
             return
         if self.rollout_id and not names_another(session.context.place, part, self.rollout_id):
             session.state["no_occasion"] = NO_OTHER_URL
+            return
+        if refused := _refused_by_template(session, part):
+            session.state["no_occasion"] = refused
             return
         correct = [call for call in part.calls if call.right and call.retry is None]
         repeated = correct[-1].n if self.repeat and correct else None
@@ -154,6 +160,16 @@ class Generate:
         session.trace.event(part.label, "trainer", "GenerationReturned" if good else "GenerationRejected", n)
         if good and self.is_correct() and retry is None:
             _add_to_history(session, part, n, part.calls[-1])
+            part.history = [*part.history, *(dict(one) for one in self.added_messages)]
+
+
+def _refused_by_template(session: TrainerSession, part: RolloutState) -> str:
+    """Why the trainer may refuse the history: its chat template does. "" where it does not."""
+    try:
+        session.context.tokens.render(part.history, part.tools)
+    except SuiteError as error:
+        return f"{error}"
+    return ""
 
 
 def _first_length(session: TrainerSession) -> int:

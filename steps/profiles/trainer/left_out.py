@@ -104,7 +104,8 @@ def _open(card: TrainerCard, case: Case) -> Iterator[str]:
 
 
 def _is_special(start: do.StartRollout) -> bool:
-    special = start.first_responses or start.members or start.same_server_as or start.accept_after_s
+    members = set(start.members) - {"messages"}  # the first generation request has those
+    special = start.first_responses or members or start.same_server_as or start.accept_after_s
     return bool(special) or start.timeout_s is not None
 
 

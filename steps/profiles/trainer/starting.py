@@ -77,10 +77,10 @@ async def by_control_request(session: TrainerSession, part: RolloutState, wanted
 
 
 async def by_itself(session: TrainerSession, part: RolloutState, wanted: Wanted) -> None:
-    """Nobody starts the rollout: its first generation request does."""
+    """Nobody starts the rollout: its first generation request does, with the messages of the case where it has any."""
     part.nonce, part.sampling, part.open = session.context.nonce(), SAMPLING, True
     part.rollout_id = _id(session, part, wanted)
-    part.messages = part.history = prompt(part.nonce)
+    part.messages = part.history = listed(wanted.members.get("messages")) or prompt(part.nonce)
     part.sent_tools = _sent_tools(session, wanted, {})
 
 

@@ -10,6 +10,7 @@ from rollout_conformance.steps.engine.lenient_json import mapping, mappings
 from rollout_conformance.steps.engine.trace import parse
 from rollout_conformance.steps.peers.token_oracle import completion_text
 from rollout_conformance.steps.peers.tokens import END_OF_TURN, Tokens
+from rollout_conformance.steps.profiles.trainer.invariants.conversation_forms import other_forms
 from rollout_conformance.steps.profiles.trainer.invariants.evidence import broken, satisfied
 from rollout_conformance.steps.profiles.trainer.state import Call, CaseView, JsonObject, RolloutState
 from rollout_conformance.steps.profiles.trainer.token_members import hint
@@ -84,11 +85,23 @@ def _whole_prompt(
     whole = tokens.render(messages, tools)
     tail = _inserted_text(tokens, messages, tools, whole, tokens.ends_turn(past))
     if tail is None or prompt[: len(past)] != past or not past:
-        return _same_text(183, tokens, prompt, whole, "prompt_token_ids", n)
+        return _rendered(tokens, messages, tools, prompt, whole, n)
     if tokens.decode(prompt).endswith(tail):
         return satisfied(183)
     observed = tokens.decode(prompt[len(past) :])
     return broken(183, f"{show(tail)} behind the tokens of the turn before", show(observed), n)
+
+
+def _rendered(
+    tokens: Tokens, messages: list[Any], tools: Sequence[object], prompt: list[int], whole: str, n: int
+) -> Evidence:
+    """Whether a prompt is the conversation in one of the forms in which a trainer may hand it to its chat template."""
+    found = _same_text(183, tokens, prompt, whole, "prompt_token_ids", n)
+    if not isinstance(found, Finding):
+        return found
+    forms = other_forms(tokens, messages, tools)
+    texts = (_same_text(183, tokens, prompt, text, "prompt_token_ids", n) for text in forms)
+    return next((one for one in texts if not isinstance(one, Finding)), found)
 
 
 def _inserted_text(tokens: Tokens, messages: list[Any], tools: Sequence[object], whole: str, ended: bool) -> str | None:

@@ -1,0 +1,80 @@
+"""Defects of the messages that the chat template is given."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rollout_conformance.rollout_server.mutants.dialects import SYNC
+from rollout_conformance.rollout_server.mutants.framework import Mutant, Patch, around
+from rollout_conformance.rollout_server.trainer import prompt
+
+Messages = Sequence[dict[str, Any]]
+
+
+def _rendered(change: Callable[[Messages], Messages]) -> Patch:
+    """Prompts are rendered from changed messages."""
+
+    def build(original: Any, tokens: Any, past: Any, known: Messages, messages: Messages, tools: Any) -> Any:
+        return original(tokens, past, change(known), change(messages), tools)
+
+    return around(prompt, "build", build)
+
+
+def _system_first(messages: Messages) -> Messages:
+    return sorted(messages, key=lambda message: message["role"] != "system")
+
+
+def _joined(messages: Messages) -> Messages:
+    joined: list[dict[str, Any]] = []
+    for message in messages:
+        if joined and message["role"] == joined[-1]["role"] == "tool":
+            joined[-1] = {**joined[-1], "content": f"{joined[-1]['content']}\n{message['content']}"}
+        else:
+            joined.append(message)
+    return joined
+
+
+def _in_words(messages: Messages) -> Messages:
+    """`str(message["content"])`."""
+    return [{**message, "content": str(message.get("content"))} for message in messages]
+
+
+def _one_question(messages: Messages) -> Messages:
+    """The last of several messages of the user in a row."""
+    following = [*messages[1:], {"role": ""}]
+    return [one for one, after in zip(messages, following, strict=True) if not one["role"] == after["role"] == "user"]
+
+
+MUTANTS = (
+    Mutant(
+        "system_first",
+        breaks="183",
+        also=("185",),
+        what="system messages behind other messages are moved to the front of the prompt",
+        patch=_rendered(_system_first),
+        dialects=SYNC,
+    ),
+    Mutant(
+        "results_joined",
+        breaks="183",
+        also=("185",),
+        what="the results of several calls are rendered as one result",
+        patch=_rendered(_joined),
+        dialects=SYNC,
+    ),
+    Mutant(
+        "none_as_text",
+        breaks="183",
+        also=("185",),
+        what="the content of a message without text is rendered as the word None",
+        patch=_rendered(_in_words),
+        dialects=SYNC,
+    ),
+    Mutant(
+        "one_question",
+        breaks="183",
+        also=("185",),
+        what="of several messages of the user in a row only the last one is rendered",
+        patch=_rendered(_one_question),
+        dialects=SYNC,
+    ),
+)
