@@ -3,6 +3,7 @@
 Its keys are the names of options. What stands on the command line wins. A path is taken from the folder of the file.
 """
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -45,16 +46,18 @@ def read(file: Path) -> Config | None:
     """None for a pyproject.toml without our table."""
     if not file.is_file():
         raise SuiteError(f"--config {file}: there is no such file")
+    text = text_file.read(file, str(file))
     try:
-        value: Any = tomllib.loads(text_file.read(file, str(file)))
+        value: Any = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        if file.name == SHARED:
-            return None  # it is not ours alone, and whose it is will say so
+        if file.name == SHARED and TABLE not in text:
+            return None  # it is not ours, and whose it is will say so
         raise SuiteError(f"{file}: is not TOML: {error}") from None
     if file.name == SHARED:
         tool = value.get("tool")
         table = tool.get(TABLE) if isinstance(tool, dict) else None
         if table is None:
+            _check_spelling(file, tool)
             return None
         value = table
     if not isinstance(value, dict):
@@ -62,6 +65,13 @@ def read(file: Path) -> Config | None:
             f"{file}: [tool.{TABLE}] is not a table; write [tool.{TABLE}] and below it e.g. target = '...'"
         )
     return Config(file, value)
+
+
+def _check_spelling(file: Path, tool: object) -> None:
+    """Raises `SuiteError` for a table of the command's name in other signs, whose options would count for nothing."""
+    for name in tool if isinstance(tool, dict) else ():
+        if re.sub(r"[-_.]", "-", name.lower()) == TABLE:
+            raise SuiteError(f"{file}: the options stand in [tool.{TABLE}], not in [tool.{name}].")
 
 
 def defaults(config: Config, command: click.Command, every: Mapping[str, click.Parameter]) -> dict[str, Any]:
@@ -107,15 +117,26 @@ def _unknown(name: str, value: object, every: Mapping[str, object]) -> str:
 
 
 def _converted(config: Config, name: str, value: Any, option: click.Parameter) -> Any:
-    if isinstance(value, bool) is not (isinstance(option, click.Option) and option.is_flag) or isinstance(
-        value, (list, dict)
-    ):
-        wanted = "true or false" if isinstance(option, click.Option) and option.is_flag else option.type.name
+    wanted, types = _wanted(option)
+    if type(value) not in types:  # not isinstance: true is no number
         raise SuiteError(f"{config.file}: {name} = {value!r} is no value of this option; it takes {wanted}")
     if isinstance(option.type, click.Path):
-        value = str(config.file.parent / str(value))
+        value = str(config.file.parent / value)
     try:
-        option.type.convert(value if isinstance(value, (bool, int, float)) else str(value), option, None)
+        option.type.convert(value, option, None)
     except click.BadParameter as wrong:
         raise SuiteError(f"{config.file}: {name} = {value!r}: {wrong.message}") from None
     return value
+
+
+def _wanted(option: click.Parameter) -> tuple[str, tuple[type, ...]]:
+    """What an option takes, in words, and the types of TOML that it is written in."""
+    if isinstance(option, click.Option) and option.is_flag:
+        return "true or false", (bool,)
+    if isinstance(option.type, click.types.IntParamType):
+        return "a whole number", (int,)
+    if isinstance(option.type, click.types.FloatParamType):
+        return "a number", (int, float)
+    if isinstance(option.type, click.Path):
+        return "a path, in quotes", (str,)
+    return "a text, in quotes", (str,)

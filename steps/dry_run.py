@@ -8,7 +8,7 @@ from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.profiles import profile_of
 from rollout_conformance.steps.profiles.base import Setting
 from rollout_conformance.steps.profiles.parts import REQUIRES
-from rollout_conformance.steps.run_setup import RunOptions, card_of, patient, wanted_dialects
+from rollout_conformance.steps.run_setup import RunOptions, card_of, patient, wanted_dialects, with_known_variants
 
 NO_PORT = ("127.0.0.1", 0)
 
@@ -44,12 +44,12 @@ class DryRun:
 async def dry_run(run_options: RunOptions, cases: Sequence[Case]) -> DryRun:
     """Sort the cases by whether anything is missing. The peers of the profile listen meanwhile, and their address is given to no target."""
     profile = profile_of(run_options.profile)
-    card = patient(card_of(run_options, profile), run_options.patience)
+    card = patient(card_of(run_options, profile), run_options)
     dialects = wanted_dialects(run_options, card, profile)
     target = run_options.target or profile.reference.app
     access = (run_options.target_key, run_options.tokenizer, run_options.tokenizer_name, NO_PORT)
     async with profile.peers(Setting(target, card, *access, "dry-run", model=run_options.model)) as peers:
-        mine = [case for case in cases if case.dialect in dialects]
+        mine = with_known_variants((case for case in cases if case.dialect in dialects), card)
         planned = tuple(Planned(case, peers.lacks(case) or "") for case in mine)
     return DryRun(run_options, dialects, planned, len(cases) - len(mine))
 

@@ -17,6 +17,7 @@ from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.runner import LAST, LATE, SLOW, SLOW_S, Options, Runner
 from rollout_conformance.steps.engine.starting import NotUsable, waited_for
 from rollout_conformance.steps.engine.target_card import Card
+from rollout_conformance.steps.engine.target_spec import FORMS
 from rollout_conformance.steps.engine.targets import with_log, within
 from rollout_conformance.steps.live import backend_option
 from rollout_conformance.steps.live.backend_option import BOTH, LIVE, SCRIPTED, BackendChoice
@@ -52,6 +53,11 @@ class RunOptions:
     model: str | None = None
     patience: float | None = None  # seconds that a silent target is waited for, instead of those of the card
     wait: float = 0.0  # seconds that a target which is still starting is waited for
+
+    def __post_init__(self) -> None:
+        # A script whose variable is unset would otherwise judge the reference, and pass.
+        if self.target is not None and not self.target.strip():
+            raise SuiteError(f"--target is empty. {FORMS} Without --target the reference of the suite is judged.")
 
 
 @dataclass(slots=True)
@@ -90,11 +96,9 @@ class Run:
         )
 
     def applicable(self, cases: Iterable[Case]) -> list[Case]:
-        """The cases for this target. A variant that its card does not declare is the target as it is: whether that can be
-        judged is for the needs of the case to say."""
-        declared = self.runner.options.card.variants
+        """The cases for this target."""
         mine = (case for case in cases if case.profile == self.profile.name and case.dialect in self.dialects)
-        return [case if case.variant in declared else replace(case, variant="") for case in mine]
+        return with_known_variants(mine, self.runner.options.card)
 
     def ordered(self, cases: Iterable[Case]) -> list[Case]:
         """The cases in the order in which they should begin: first those that wait longest for what they are about.
@@ -129,9 +133,16 @@ def card_of(run_options: RunOptions, profile: Profile) -> Card:
     return cards.load(profile.reference.card, profile.card) if run_options.target is None else profile.card()
 
 
-def patient(card: Card, patience_s: float | None) -> Card:
-    """The card with the patience that the user gives."""
-    return card if patience_s is None else card.model_copy(update={"patience_s": patience_s})
+def patient(card: Card, run_options: RunOptions) -> Card:
+    """The card with the patience that the user gives: how long a silent target is waited for, and one that the suite starts."""
+    change = {"start_s": max(card.start_s, run_options.wait)}
+    patience = run_options.patience
+    return card.model_copy(update=change if patience is None else {**change, "patience_s": patience})
+
+
+def with_known_variants(cases: Iterable[Case], card: Card) -> list[Case]:
+    """A variant that its card does not declare is the target as it is: whether that can be judged is for the needs of the case to say."""
+    return [case if case.variant in card.variants else replace(case, variant="") for case in cases]
 
 
 def wanted_dialects(run_options: RunOptions, card: Card, profile: Profile) -> tuple[str, ...]:
@@ -154,7 +165,7 @@ async def ready(run_options: RunOptions) -> AsyncIterator[Run]:
     body_limits.allow(run_options.max_body)
     profile = profile_of(run_options.profile)
     card, target = (
-        patient(card_of(run_options, profile), run_options.patience),
+        patient(card_of(run_options, profile), run_options),
         run_options.target or profile.reference.app,
     )
     wanted = wanted_dialects(run_options, card, profile)

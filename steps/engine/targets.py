@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import shlex
 import signal
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -27,13 +26,13 @@ from rollout_conformance.steps.engine.process import Process
 from rollout_conformance.steps.engine.process_guard import GUARD
 from rollout_conformance.steps.engine.redaction import scrubbed
 from rollout_conformance.steps.engine.starting import NotUsable
-from rollout_conformance.steps.paths import ROOT
+from rollout_conformance.steps.engine.target_spec import UVICORN, about_early_end, about_no_program, about_silence
+from rollout_conformance.steps.engine.target_spec import command as command
 
 READY_S = 30.0  # a cold interpreter on a busy machine; a target that exits is noticed at once
 LAST_LINES, LINE_LENGTH = 8, 300  # of what a target wrote, in a message; the bytes before them are not read
 TAIL_BYTES = 16 * 1024
 FIRST_ANSWER_S = 10.0  # a server that is there answers within this, on a busy machine too
-UVICORN = [sys.executable, "-m", "uvicorn"]
 GRACE_S = 15.0  # how long a target may take to end after SIGTERM before it is killed
 
 
@@ -100,28 +99,6 @@ class Target:
             await self.process.kill()
 
 
-def command(spec: str, port: int) -> list[str] | None:
-    """The command that starts a target, None for a URL. Raises `SuiteError` for anything else."""
-    kind, _, rest = spec.partition(":")
-    if kind in ("http", "https"):
-        return None
-    if kind == "app" and rest.count(":") == 1:
-        options = ["--factory", "--host", "127.0.0.1", "--port", str(port), "--log-level", "warning", "--no-access-log"]
-        return [*UVICORN, _module(rest), *options, "--timeout-graceful-shutdown", "5"]
-    if kind == "cmd" and "{port}" in rest:
-        return [part.replace("{port}", str(port)) for part in shlex.split(rest)]
-    hint = "cmd: needs {port} somewhere in the command" if kind == "cmd" else f"seen: {spec!r}"
-    raise SuiteError(f'--target: {hint}. Write http://host:port, app:module:factory, or cmd:"command with {{port}}".')
-
-
-def _module(name: str) -> str:
-    """`rollout_server.app` is the reference's, as the README writes it, unless the folder one stands in has a package of that name."""
-    own = Path.cwd() / "rollout_server"
-    if not name.startswith("rollout_server.") or (own.exists() and not own.samefile(ROOT / "rollout_server")):
-        return name
-    return f"rollout_conformance.{name}"
-
-
 @contextlib.asynccontextmanager
 async def running(
     spec: str,
@@ -160,7 +137,8 @@ async def _start(words: list[str], env: Mapping[str, str] | None, log: IO[bytes]
             return await FORK_SERVERS.client().start(words[3].partition(":")[0], words[3:], env or {}, log)
         return Process.start(words, env or {}, log)
     except OSError as error:
-        raise NotStartedError(f"--target: cannot start {words[0]!r}: {error.strerror}", words) from error
+        told = f"--target: cannot start {words[0]!r}: {error.strerror}.{about_no_program(words)}"
+        raise NotStartedError(told, words) from error
 
 
 async def _ready(target: Target, words: list[str], ready_s: float, is_ready: Callable[[int], bool]) -> None:
@@ -183,16 +161,15 @@ async def _ready(target: Target, words: list[str], ready_s: float, is_ready: Cal
             except (httpx.HTTPError, OSError) as error:
                 seen = f": {http_client.transport_fault(error)}"
             await asyncio.sleep(0.02)
-    raise NotReadyError(
-        f"--target: {shlex.join(words)} did not answer on {target.base_url} within {ready_s:g} s{seen}.{_tail(target)}",
-        words,
-        target.log(),
-    )
+    advice = about_silence(target.process.pid, httpx.URL(target.base_url).port or 0)
+    told = f"--target: {shlex.join(words)} did not answer on {target.base_url} within {ready_s:g} s{seen}.{advice}"
+    raise NotReadyError(f"{told}{_tail(target)}", words, target.log())
 
 
 def _died(target: Target, words: list[str]) -> str:
     code = target.process.returncode if target.process else None
-    return f"--target: {shlex.join(words)} ended with code {code} before it answered.{_tail(target)}"
+    told = f"--target: {shlex.join(words)} ended with code {code} before it answered.{about_early_end(words, code)}"
+    return f"{told}{_tail(target)}"
 
 
 def _tail(target: Target) -> str:

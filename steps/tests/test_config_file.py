@@ -77,15 +77,38 @@ def test_a_pyproject_of_others_is_left_alone(monkeypatch: pytest.MonkeyPatch, tm
 @pytest.mark.parametrize(
     ("text", "told"),
     [
+        ("[tool.rollout_conformance]\nwait = 3", "the options stand in [tool.rollout-conformance]"),
+        ("[tool.Rollout-Conformance]\nwait = 3", "the options stand in [tool.rollout-conformance]"),
+        ("[tool.rollout-conformance]\nwait = ", "pyproject.toml: is not TOML"),
+    ],
+)
+def test_a_table_that_would_count_for_nothing_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, told: str
+) -> None:
+    (tmp_path / "pyproject.toml").write_text(text)
+    with pytest.raises(SuiteError) as error:
+        given(monkeypatch, tmp_path, "run")
+    assert told in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
         ("traget = 'x'", "unknown option 'traget'. Did you mean target"),
         ("max_time = 3", "Did you mean max-time?"),
         ("case = 'x'", "case is about one run; write --case on the command line"),
         ("[rollout]\ntarget = 'x'", "[rollout] is a table; options stand at the top"),
         ("level = 'musst'", "level = 'musst': 'musst' is not one of 'must', 'should', 'may'"),
         ("jobs = 0", "jobs = 0: 0 is not in the range x>=1"),
-        ("jobs = true", "jobs = True is no value of this option; it takes integer range"),
+        ("jobs = true", "jobs = True is no value of this option; it takes a whole number"),
+        ("jobs = 1.5", "jobs = 1.5 is no value of this option; it takes a whole number"),
+        ("jobs = '3'", "jobs = '3' is no value of this option; it takes a whole number"),
+        ("wait = 'soon'", "wait = 'soon' is no value of this option; it takes a number"),
+        ("wait = true", "wait = True is no value of this option; it takes a number"),
+        ("target = 3", "target = 3 is no value of this option; it takes a text, in quotes"),
+        ("card = 3", "card = 3 is no value of this option; it takes a path, in quotes"),
         ("fail-fast = 'yes'", "it takes true or false"),
-        ("target = ['a']", "target = ['a'] is no value of this option; it takes text"),
+        ("target = ['a']", "target = ['a'] is no value of this option; it takes a text, in quotes"),
         ("listen = 'here'", "'here' is not HOST:PORT"),
         ("target = ", "is not TOML"),
         ("target = '\\u0000'", "is not TOML"),
