@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rollout_conformance.steps.engine import report_file
 from rollout_conformance.steps.engine.findings import BROKEN, SuiteError, Verdict
-from rollout_conformance.steps.engine.report_file import Report
+from rollout_conformance.steps.engine.report_file import CaseLine, Report
 from rollout_conformance.steps.gallery.entry import Entry, Expected
 
 SUITE = "from rollout_conformance.steps.entry import main; main()"
@@ -27,7 +27,7 @@ class Judged:
     seconds: float
     broken: frozenset[str]  # requirement ids, MUST and SHOULD
     musts: frozenset[str]  # those of them that are MUST, and have a finding that counts as one
-    kept: frozenset[str]  # requirements that were judged and are not broken
+    kept: frozenset[str]  # requirements that were judged in all of their cases and are not broken
     errors: int = 0  # cases that could not be judged
 
     @property
@@ -90,13 +90,15 @@ def read(entry: Entry, file: Path, seconds: float) -> Judged:
         raise SuiteError(f"{entry.name}: the run was aborted ({report.aborted}); see {file.with_name(LOG)}")
     worst = report.worst
     broken = {name for name, (_, verdict) in worst.items() if verdict in BROKEN}
-    lower = _lower(report)
+    lower, undecided = _lower(report), _undecided(report)
     return Judged(
         entry=entry,
         seconds=seconds,
         broken=frozenset(broken),
         musts=frozenset(name for name in broken if worst[name][0] == "must" and name not in lower),
-        kept=frozenset(name for name, (_, verdict) in worst.items() if verdict is Verdict.PASS),
+        kept=frozenset(
+            name for name, (_, verdict) in worst.items() if verdict is Verdict.PASS and name not in undecided
+        ),
         errors=report.footer.verdicts.get(Verdict.ERROR, 0) if report.footer else 0,
     )
 
@@ -108,3 +110,10 @@ def _lower(report: Report) -> set[str]:
         for finding in result.findings:
             levels.setdefault(finding.requirement, set()).add(finding.level)
     return {name for name, found in levels.items() if "must" not in found}
+
+
+def _undecided(report: Report) -> set[str]:
+    """The requirements that a case is about which could not be judged: it may have been the one that breaks them."""
+    failed = {result.case for result in report.results() if result.verdict is Verdict.ERROR}
+    cases = (line for line in report.lines() if isinstance(line, CaseLine) and line.id in failed)
+    return {name for case in cases for name in case.requirements}

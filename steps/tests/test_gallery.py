@@ -161,6 +161,26 @@ def test_a_report_is_read_by_requirement(known: Entry, tmp_path: Path) -> None:
     assert len(found.kept) == 1
 
 
+def test_a_requirement_is_not_kept_where_one_of_its_cases_could_not_be_judged(known: Entry, tmp_path: Path) -> None:
+    both = {"type": "case", "requirements": ["ROUTER-001", "ROUTER-002"]}
+    passed = {"id": "ROUTER-002", "level": "must", "verdict": "pass"}
+    result = {"type": "result", "reason": "", "seconds": 1, "findings": []}
+    footer = {"type": "footer", "planned": 2, "executed": 2, "skipped": 0, "not_run": 0, "aborted": False}
+    lines = [
+        {"type": "header", "format": 2},
+        both | {"id": "one"},
+        both | {"id": "two"},
+        result | {"case": "one", "verdict": "pass", "requirements": [passed]},
+        result | {"case": "two", "verdict": "error", "requirements": []},
+        footer | {"verdicts": {"pass": 1, "error": 1}},
+    ]
+    file = tmp_path / "run.ndjson"
+    file.write_text("\n".join(json.dumps(line) for line in lines) + "\n")
+    found = judging.read(known, file, 2.0)
+    assert (found.kept, found.gone, found.errors) == (frozenset(), [], 1)
+    assert "ROUTER-002" in [one.requirement for one in found.unjudged]
+
+
 def test_an_aborted_run_is_no_evidence(known: Entry, tmp_path: Path) -> None:
     file = tmp_path / "run.ndjson"
     file.write_text('{"type": "header", "format": 2}\n')
