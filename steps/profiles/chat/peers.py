@@ -11,7 +11,7 @@ import httpx
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.http_client import client, transport_fault
 from rollout_conformance.steps.engine.lenient_json import mapping, mappings
-from rollout_conformance.steps.engine.starting import NotUsable
+from rollout_conformance.steps.engine.starting import LOOK_AGAIN_S, NotUsable, is_starting
 from rollout_conformance.steps.engine.target_card import card_as
 from rollout_conformance.steps.engine.trace import Trace, parse
 from rollout_conformance.steps.http.keys import bearer
@@ -181,6 +181,16 @@ class ChatPeers(NoPeers):
             seen = f"no end of its responses within {PROBE_S * 3:g} s" if silent else transport_fault(error)
             told = f"{base_url} does not respond as an inference server: {seen}"
             raise NotUsable(told, starting=False, broken=True) from error
+
+    async def served(self, client: httpx.AsyncClient, base_url: str, variant: str) -> None:
+        """Wait until a server that was just started accepts a greeting: a frontend answers its health check before its model is there. One that
+        never does is for the cases to judge."""
+        hello = {**({"model": self.model} if self.model else {}), **GREETING}
+        headers = {**self.card.headers, **self._headers()}
+        with contextlib.suppress(TimeoutError, httpx.HTTPError, OSError):
+            async with asyncio.timeout(self.card.start_s):
+                while is_starting((await client.post(f"{base_url}{CHAT}", json=hello, headers=headers)).status_code):
+                    await asyncio.sleep(LOOK_AGAIN_S)
 
     async def _probe(self, http: httpx.AsyncClient, base_url: str) -> None:
         hello = {**({"model": self.model} if self.model else {}), **GREETING}
