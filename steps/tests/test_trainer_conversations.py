@@ -59,7 +59,7 @@ def test_a_conversation_that_the_template_refuses_is_not_demanded(tmp_path: Path
 @pytest.mark.parametrize("rollouts", ["control", "open"])
 @pytest.mark.parametrize("mutant", ["system_first", "results_joined", "none_as_text", "one_question"])
 def test_a_prompt_of_changed_messages_is_found(rollouts: str, mutant: str) -> None:
-    outcomes = played(card(rollouts), lambda case: about(case, "begins with", "server adds"), mutant)  # type: ignore[arg-type]
+    outcomes = played(card(rollouts), lambda case: about(case, "begins with", "server adds"), mutant)
     assert "TRAINER-183" in found(outcomes) <= {"TRAINER-183", "TRAINER-185"}
 
 

@@ -53,6 +53,16 @@ def _few_rejections(found: list[Choice]) -> list[Choice]:
     return [choice for choice in found if _rejections[choice.backend.spec.name] < 10]
 
 
+async def _tries_thrice(original: Any, *arguments: Any) -> OpenResponse:
+    """The client that requests are sent with makes three attempts of each."""
+    for _ in range(2):
+        try:
+            return await original(*arguments)  # type: ignore[no-any-return]
+        except BackendError:
+            continue
+    return await original(*arguments)  # type: ignore[no-any-return]
+
+
 def _leaks_streams(original: Any, self: OpenResponse) -> None:
     """The load of a backend does not fall after a stream."""
     load = self.choice.backend.running
@@ -89,6 +99,16 @@ MUTANTS = (
         also=("004", "035", "036", "047", "048", "061", "070", "072"),
         what="only one backend is tried",
         patch=after(routing, "choices", lambda found: found[:1]),
+    ),
+    Mutant(
+        "retries_multiplied",
+        breaks="074",
+        also=("061",),
+        what="each of three attempts is made three times",
+        patch=every(
+            around(failover, "open_one", _tries_thrice),
+            after(routing, "choices", lambda found: [*found, *found][:3]),
+        ),
     ),
     Mutant(
         "half_a_body_is_final",

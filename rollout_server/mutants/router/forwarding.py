@@ -117,6 +117,35 @@ def _tools_without_false(original: Any, body: dict[str, Any]) -> bytes:
     return bytes(original({**body, "tools": _true_only(body["tools"])} if body.get("tools") else body))
 
 
+def _in_tools(change: Callable[[Any], Any]) -> Callable[[], None]:
+    """Change every object and list in the `tools` of a request."""
+
+    def within(value: Any) -> Any:
+        if isinstance(value, dict):
+            return change({name: within(inner) for name, inner in value.items()})
+        return [within(inner) for inner in value] if isinstance(value, list) else value
+
+    def changed(original: Any, body: dict[str, Any]) -> bytes:
+        return bytes(original({**body, "tools": within(body["tools"])} if body.get("tools") else body))
+
+    return around(failover, "payload", changed)
+
+
+def _never_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """`anyOf` a type or null is that type, as JSON schemas had it before."""
+    kinds = schema.get("anyOf")
+    rest = [kind for kind in kinds if kind != {"type": "null"}] if isinstance(kinds, list) else []
+    if len(rest) != 1 or len(rest) == len(kinds or ()):
+        return schema
+    return {**{name: value for name, value in schema.items() if name != "anyOf"}, **rest[0]}
+
+
+def _of_gemini(schema: dict[str, Any]) -> dict[str, Any]:
+    """Keywords that some APIs do not know are dropped."""
+    unknown = ("const", "$ref", "$defs", "title", "examples", "patternProperties", "prefixItems", "not", "strict")
+    return {name: value for name, value in schema.items() if name not in unknown}
+
+
 def _canonical(answer: dict[str, Any]) -> dict[str, Any]:
     for choice in answer.get("choices", []):
         for call in choice.get("message", {}).get("tool_calls") or []:
@@ -158,6 +187,18 @@ MUTANTS = (
         breaks="001",
         what="members of tools that are false are dropped",
         patch=around(failover, "payload", _tools_without_false),
+    ),
+    Mutant(
+        "tools_never_null",
+        breaks="001",
+        what="a parameter of a tool that is of a type or null is of that type",
+        patch=_in_tools(_never_null),
+    ),
+    Mutant(
+        "tools_of_few_keywords",
+        breaks="001",
+        what="keywords of JSON Schema that some APIs do not know are dropped from tools, and so is strict",
+        patch=_in_tools(_of_gemini),
     ),
     Mutant(
         "tools_sorted",
