@@ -5,8 +5,6 @@ the suite, made of the sequences of the session.
 """
 
 import sys
-from collections.abc import Iterator
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from fastapi.responses import JSONResponse
 from transformers import AutoTokenizer
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+import sequences
 from behind import engine
 
 TOKENIZER = str(Path(__file__).resolve().parents[2] / "tokenizer")
@@ -47,33 +46,9 @@ class Created:
         return self.ids[name]
 
 
-def turns(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The sampled parts of a sequence, each with what stands in front of it."""
-    at = 0
-    for sampled, part in groupby(node["masked_tokens"], lambda id: id != PROMPT):
-        end = at + len(list(part))
-        if sampled:
-            ids = node["tokens"]
-            yield {"prompt_token_ids": ids[:at], "token_ids": ids[at:end], "logprobs": node["logprobs"][at:end]}
-        at = end
-
-
 def branch(node: dict[str, Any]) -> dict[str, Any]:
     mask = [int(id != PROMPT) for id in node["masked_tokens"]]
-    logprobs = [value if sampled else 0.0 for value, sampled in zip(node["logprobs"], mask, strict=True)]
-    return {
-        "turns": [*turns(node)],
-        "token_ids": node["tokens"],
-        "response_mask": mask,
-        "logprobs": logprobs,
-        "drift": None,
-    }
-
-
-def record(name: str, nodes: list[dict[str, Any]]) -> dict[str, Any]:
-    empty: dict[str, list[Any]] = {"turns": [], "token_ids": [], "response_mask": [], "logprobs": []}
-    state = {"status": "running", "finish_reason": None, "error_message": None, "drift": None, "result": None}
-    return {"rollout_id": name, "dialect": "sync", **state, **empty, "branches": [branch(node) for node in nodes]}
+    return sequences.branch(node["tokens"], mask, node["logprobs"])
 
 
 suite_python, port = sys.argv[1:]
@@ -94,7 +69,7 @@ async def get_rollout(name: str, request: Request) -> JSONResponse:
     if name not in created.ids:
         return JSONResponse({"detail": "not found"}, 404)
     answer = await created.client.get(f"/{created.ids[name]}/nodes")
-    return JSONResponse(record(name, answer.json()["nodes"]))
+    return JSONResponse(sequences.record(name, [branch(node) for node in answer.json()["nodes"]]))
 
 
 uvicorn.run(created, host="127.0.0.1", port=int(port), log_level="warning")
