@@ -14,7 +14,7 @@ from rollout_conformance.steps.engine.error_collector import ErrorCollector
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.suggestions import unknown_name
 from rollout_conformance.steps.engine.target_card import Card
-from rollout_conformance.steps.paths import ROOT
+from rollout_conformance.steps.paths import ROOT, shown
 from rollout_conformance.steps.profiles import DEFAULT, PROFILES, profile_of
 from rollout_conformance.steps.profiles.base import Profile
 from rollout_conformance.steps.scenario import loader
@@ -57,11 +57,12 @@ def left_out(paths: Iterable[Path]) -> list[Path]:
     return [file for path in paths if path.is_dir() for file in in_folder(path)[1]]
 
 
-def load(file: Path, profile: Profile, root: Path = ROOT) -> list[Case]:
-    """The cases of a file as those of a profile. Raises `SuiteError` that lists every mistake with its place."""
+def load(file: Path, profile: Profile, root: Path = ROOT, folder: Path | None = None) -> list[Case]:
+    """The cases of a file as those of a profile; a file of a user is named from `folder`, by default the working directory. Raises
+    `SuiteError` that lists every mistake with its place."""
     if file.suffix == ".feature":
-        return [case for compiled in compile_feature(file, profile, root) for case in compiled.cases]
-    return loader.load(file, profile, root)
+        return [case for compiled in compile_feature(file, profile, root, folder) for case in compiled.cases]
+    return loader.load(file, profile, root, folder)
 
 
 def profile_in(file: Path) -> Profile:
@@ -74,9 +75,9 @@ def profile_in(file: Path) -> Profile:
             return profile_of(file.relative_to(ROOT / folder).parts[0])
     named = _named(file)
     if len(named) > 1:
-        shown = " and ".join(f"{name} ({given})" for name, given in named.items())
+        both = " and ".join(f"{name} ({given})" for name, given in named.items())
         raise SuiteError(
-            f"{file}:1:1: the file names requirements of several profiles: {shown}. One file is about one profile."
+            f"{shown(file)}:1:1: the file names requirements of several profiles: {both}. One file is about one profile."
         )
     if named:
         return PROFILES[next(iter(named))]
@@ -138,7 +139,9 @@ def _stamps(listed: Iterable[Path]) -> Iterator[tuple[Path, int, int]]:
                 yield entry, found.st_mtime_ns, found.st_size
 
 
-def among(files: Iterable[Path], profile: Profile, root: Path = ROOT, found_out: bool = False) -> list[Case]:
+def among(
+    files: Iterable[Path], profile: Profile, root: Path = ROOT, found_out: bool = False, folder: Path | None = None
+) -> list[Case]:
     """The cases of these files as cases of a profile, wherever they stand. Raises `SuiteError` that lists every mistake.
 
     `found_out` when the user named no profile: then the message says why the files are read so.
@@ -147,7 +150,7 @@ def among(files: Iterable[Path], profile: Profile, root: Path = ROOT, found_out:
     cases: list[Case] = []
     for file in files:
         try:
-            cases += load(file.resolve(), profile, root)
+            cases += load(file.resolve(), profile, root, folder)
         except SuiteError as error:
             named = _named(file).get(profile.name) if found_out and profile.name != DEFAULT else None
             why = f"\n{file}: is read as cases of profile {profile.name}, because it names {named}" if named else ""
@@ -162,8 +165,8 @@ def profile_among(files: Iterable[Path]) -> Profile:
     for file in files:
         found.setdefault(profile_in(file.resolve()).name, file)
     if len(found) > 1:
-        shown = ", ".join(f"{file} is about profile {name}" for name, file in found.items())
-        raise SuiteError(f"{shown}. A run judges one target: name the files of one profile.")
+        both = ", ".join(f"{file} is about profile {name}" for name, file in found.items())
+        raise SuiteError(f"{both}. A run judges one target: name the files of one profile.")
     return PROFILES[next(iter(found), DEFAULT)]
 
 

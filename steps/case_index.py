@@ -13,7 +13,7 @@ from rollout_conformance.contracts.requirements import Requirement
 from rollout_conformance.steps.case_files import files
 from rollout_conformance.steps.engine import yaml_source
 from rollout_conformance.steps.engine.findings import Location
-from rollout_conformance.steps.paths import ROOT
+from rollout_conformance.steps.paths import ROOT, shown
 from rollout_conformance.steps.scenario import examples
 
 Catalogue = Mapping[str, Requirement]
@@ -30,9 +30,8 @@ def about(requirement: str, profile: str, catalogue: Catalogue, root: Path = ROO
     """The cases of a profile that are about a requirement, in the order of their files."""
     for file in files(profile, root):
         if requirement in file.read_text(encoding="utf-8"):
-            shown = file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)
             read = _of_feature if file.suffix == ".feature" else _of_yaml
-            yield from read(file, shown, requirement, catalogue)
+            yield from read(file, shown(file, root), requirement, catalogue)
 
 
 def _of_yaml(file: Path, shown: str, requirement: str, catalogue: Catalogue) -> Iterator[IndexedCase]:

@@ -6,7 +6,7 @@ from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.name_pattern import is_in, matches
 from rollout_conformance.steps.engine.runner import EXCLUSIVE, LAST
-from rollout_conformance.steps.engine.suggestions import near_texts
+from rollout_conformance.steps.engine.suggestions import near_texts, similar_names
 from rollout_conformance.steps.profiles.base import Profile
 
 WITH, WITHOUT, ONLY = "with", "without", "only"  # cases that want the target for themselves
@@ -49,6 +49,10 @@ def _texts(case: Case) -> tuple[str, ...]:
 
 
 def _near(cases: Iterable[Case], pattern: str) -> str:
+    cases = list(cases)
+    ids = similar_names(pattern, sorted({name for case in cases for name in case.requirements}), 0.8)
+    if ids:
+        return f" Did you mean {' or '.join(ids)}?"
     near = near_texts(pattern, (case.name for case in cases))
     shown = "".join(f'\n  "{name}"' for name in near)
     listed = "`rollout-conformance lint --list` lists them all."

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from rollout_conformance.steps import collector, config_file
+from rollout_conformance.steps.commands.suggesting import SuggestingGroup
 
 # Each command with its line in `--help`: the first sentence of the command's own help.
 COMMANDS = {
@@ -35,7 +36,7 @@ COMMANDS = {
 PACKAGE = "rollout_conformance.steps.commands"
 
 
-class LazyGroup(click.Group):
+class LazyGroup(SuggestingGroup):
     """A group whose commands are imported one at a time."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

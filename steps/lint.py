@@ -9,7 +9,7 @@ from rollout_conformance.steps.engine import target_card as cards
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.error_collector import ErrorCollector
 from rollout_conformance.steps.engine.findings import SuiteError
-from rollout_conformance.steps.paths import ROOT
+from rollout_conformance.steps.paths import ROOT, shown
 from rollout_conformance.steps.plain_words import banned
 from rollout_conformance.steps.profiles import profile_of
 from rollout_conformance.steps.profiles.base import Profile
@@ -117,8 +117,7 @@ def _uncovered(profile: str, cases: list[Case]) -> list[str]:
 
 def _file_of(profile: str) -> str:
     """The catalogue of a profile, from the root of the suite where it is in it."""
-    file = profile_of(profile).contract.requirements
-    return str(file.relative_to(ROOT) if file.is_relative_to(ROOT) else file)
+    return shown(profile_of(profile).contract.requirements)
 
 
 def _misjudged(profile: str, cases: list[Case]) -> list[str]:

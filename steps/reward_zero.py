@@ -1,8 +1,9 @@
 """Why a reward is zero: the causes in the order of their likelihood, and what a run found of each (contracts/reward_zero.yaml)."""
 
 import functools
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from re import Pattern
 
 import yaml
@@ -19,11 +20,13 @@ FILE = CONTRACTS / "reward_zero.yaml"
 RARE = 10  # what less than one in ten of the cases breaks that judge it is no fault of every rollout
 DECIDED = {*BROKEN, Verdict.PASS}
 TEXT = 200  # characters of a text of others
+Shows = Callable[[Finding], bool]  # whether a finding is evidence of a cause
 
 
 class Cause(BaseModel):
     """`seen` is what a user sees of it, `requirements` what finds it. A finding of a requirement that `evidence`
-    names counts where its text matches: the requirement may be broken with another effect than this one."""
+    names counts where its text matches: the requirement may be broken with another effect than this one. A right request that was
+    rejected is evidence of the cause with `rejections` alone, whatever its case is about: what the case would have shown did not arise."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -31,17 +34,30 @@ class Cause(BaseModel):
     seen: str
     requirements: list[str] = Field(min_length=1)
     evidence: dict[str, Pattern[str]] = {}
+    rejections: Pattern[str] | None = None
     sources: list[str] = []
 
-    def shown_by(self, finding: Finding, by_case: Collection[str]) -> bool:
+    def shown_by(self, finding: Finding, by_case: Collection[str], rejections: Pattern[str] | None = None) -> bool:
         """Whether a finding is evidence of this cause. What a case expects accuses the requirement that the case is about, whatever went
-        wrong in it: that is evidence only of what is judged `by_case`."""
-        if finding.requirement not in self.requirements or finding.strict_only:
+        wrong in it: that is evidence only of what is judged `by_case`. `rejections` are those of the profile."""
+        if finding.strict_only:
+            return False
+        text = f"{finding.expected}\n{finding.observed}"
+        if rejections is not None and rejections.search(text):
+            return self.rejections is not None
+        if finding.requirement not in self.requirements:
             return False
         if finding.at is not None and finding.requirement not in by_case:
             return False
         needed = self.evidence.get(finding.requirement)
-        return needed is None or needed.search(f"{finding.expected}\n{finding.observed}") is not None
+        return needed is None or needed.search(text) is not None
+
+    def names(self, outcomes: Iterable[Outcome]) -> list[str]:
+        """The requirements of which findings may be evidence."""
+        if self.rejections is None:
+            return self.requirements
+        found = {one.requirement for outcome in outcomes for one in outcome.judgement.findings}
+        return [*self.requirements, *sorted(found - {*self.requirements})]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +78,22 @@ class Breach:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """What is known of a cause: how its requirements are broken, and how many were judged and kept."""
+    """What is known of a cause: how its requirements are broken, how many were judged and kept, and which are broken with another effect."""
 
     cause: Cause
     broken: Sequence[Breach] = ()
     kept: int = 0
+    otherwise: Sequence[str] = ()
+
+    @property
+    def state(self) -> str:
+        """Of a cause that was not seen: what is known of its requirements."""
+        if not self.kept and not self.otherwise:
+            return "not judged: no case about it applies to this target"
+        open_ = len(self.cause.requirements) - self.kept - len(self.otherwise)
+        parts = [f"{self.kept} kept"] if self.kept else []
+        parts += [f"{', '.join(self.otherwise)} broken with another effect"] if self.otherwise else []
+        return ", ".join([*parts, f"{open_} not judged"] if open_ else parts)
 
     @property
     def partly(self) -> bool:
@@ -96,7 +123,9 @@ def diagnoses(profile: str, outcomes: Sequence[Outcome], first: Sequence[str] = 
     """The causes with what was found, in the order of their likelihood. Evidence goes before likelihood: what breaks in most rollouts
     comes first, and of that what broke `first` in the cases."""
     by_case = {name for name, one in catalogues.of(profile).items() if "case" in one.judged_by}
-    found = [_diagnosis(one, outcomes, by_case) for one in causes(profile)]
+    known = causes(profile)
+    rejections = next((one.rejections for one in known if one.rejections is not None), None)
+    found = [_diagnosis(one, outcomes, partial(one.shown_by, by_case=by_case, rejections=rejections)) for one in known]
     place = {name: n for n, name in enumerate(first)}
     return sorted(
         found,
@@ -108,16 +137,17 @@ def diagnoses(profile: str, outcomes: Sequence[Outcome], first: Sequence[str] = 
     )
 
 
-def _diagnosis(cause: Cause, outcomes: Sequence[Outcome], by_case: Collection[str]) -> Diagnosis:
-    broken = [one for name in cause.requirements if (one := _breach(cause, name, outcomes, by_case))]
-    names = {one.requirement for one in broken}
+def _diagnosis(cause: Cause, outcomes: Sequence[Outcome], shows: Shows) -> Diagnosis:
+    broken = [one for name in cause.names(outcomes) if (one := _breach(name, outcomes, shows))]
     kept = {name for one in outcomes for name, verdict in one.judgement.requirements.items() if verdict == Verdict.PASS}
-    return Diagnosis(cause, broken, len(kept & set(cause.requirements) - names))
+    shown = {one.requirement for outcome in outcomes for one in outcome.judgement.findings if not one.strict_only}
+    otherwise = [name for name in cause.requirements if name in shown - {one.requirement for one in broken}]
+    return Diagnosis(cause, broken, len(kept & set(cause.requirements) - shown), otherwise)
 
 
-def _breach(cause: Cause, name: str, outcomes: Sequence[Outcome], by_case: Collection[str]) -> Breach | None:
+def _breach(name: str, outcomes: Sequence[Outcome], shows: Shows) -> Breach | None:
     shown = [(one, finding) for one in outcomes for finding in one.judgement.findings if finding.requirement == name]
-    evidence = [(one, finding) for one, finding in shown if cause.shown_by(finding, by_case)]
+    evidence = [(one, finding) for one, finding in shown if shows(finding)]
     if not evidence:
         return None
     judged = sum(one.judgement.requirements.get(name) in DECIDED for one in outcomes)
@@ -136,8 +166,7 @@ def lines(found: list[Diagnosis]) -> Iterator[str]:
             yield ""
     for one in found:
         if not one.broken:
-            state = f"{one.kept} kept" if one.kept else "not judged: no case about it applies to this target"
-            yield f"{'sound' if one.kept else '?':<6}  {one.cause.cause}  ({state})"
+            yield f"{'sound' if one.kept else '?':<6}  {one.cause.cause}  ({one.state})"
     yield ""
     yield sentence(found)
 

@@ -23,7 +23,7 @@ from rollout_conformance.steps.live import backend_option
 from rollout_conformance.steps.live.backend_option import BOTH, LIVE, SCRIPTED, BackendChoice
 from rollout_conformance.steps.live.engine import EngineOptions
 from rollout_conformance.steps.live.inference_client import Engine
-from rollout_conformance.steps.paths import TOKENIZER
+from rollout_conformance.steps.paths import ROOT, TOKENIZER
 from rollout_conformance.steps.peers import tokens
 from rollout_conformance.steps.probe import Greeting
 from rollout_conformance.steps.profiles import DEFAULT, member_of_another, profile_of
@@ -292,7 +292,7 @@ def _command(run_options: RunOptions, dialect: str | None) -> list[str]:
 def rerun(run_options: RunOptions, case: Case, alone: bool = True) -> str:
     """The command that runs one case again against the same target; with all the others, as many at once, if not `alone`."""
     words = _command(run_options, case.dialect)
-    own = Path(case.at.file).is_absolute()  # not one of this project's
+    own = Path(case.at.file).is_absolute() or not (ROOT / case.at.file).is_file()  # not one of this project's
     if not alone:
         beside = [str(Path(case.at.file).parent)] if own else []
         return shlex.join([*words, *beside, "-j", str(run_options.jobs)])

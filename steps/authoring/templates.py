@@ -8,9 +8,10 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from rollout_conformance.contracts.requirements import Requirement
+from rollout_conformance.steps import catalogues, requirement_search
+from rollout_conformance.steps.authoring import example_case
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.printable import UNPRINTABLE
-from rollout_conformance.steps.engine.suggestions import unknown_name
 from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.profiles.base import Profile
 
@@ -18,23 +19,42 @@ FOLDER = Path(__file__).parent / "beginnings"
 SUFFIXES = {"case": ".yaml", "feature": ".feature", "card": ".yaml"}
 ABOUT = re.compile(r"\{about=([A-Z]+-\d+)\}")  # the requirement that a beginning is about, unless another one is named
 
+OF_ANOTHER = """# The steps above show the form, and judge another requirement: write steps that judge this one.
+# `rollout-conformance explain {}` lists cases that do.
+"""
+
 
 def case(kind: str, profile: Profile, about: str | None, title: str) -> str:
-    """A case in YAML or a feature. Raises `SuiteError` for a requirement that does not exist and a title that cannot stand in it."""
+    """A case in YAML or a feature. It is about what its beginning is about; of another requirement a shipped case is the example, where there is
+    one in YAML. Raises `SuiteError` for a requirement that does not exist and a title that cannot stand in it."""
     file = FOLDER / f"{profile.name}{SUFFIXES[kind]}"
     if not file.is_file():
         raise SuiteError(f"--profile {profile.name}: there is no beginning of a {kind}; copy one of its own cases.")
     text = file.read_text(encoding="utf-8")
     found = ABOUT.search(text)
-    wanted = about or (found[1] if found else "")
+    own = found[1] if found else ""
+    wanted = about or own
     if wanted not in profile.catalogue:
-        raise SuiteError(f"--about: {unknown_name('requirement', wanted, profile.catalogue)}")
+        raise SuiteError(f"--about {wanted}: {_unknown(wanted, profile)}")
     if "::" in title or "[" in title or len(title.splitlines()) != 1 or UNPRINTABLE.search(title) or not title.strip():
         raise SuiteError(
             f"--title {title!r}: a title is one line of text without `::` and `[`, by which pytest parts an id."
         )
+    demand = _demand(profile.catalogue[wanted])
+    example = example_case.about(wanted, profile, title) if wanted != own and kind == "case" else None
+    if example is not None:
+        return f"# Every verb: rollout-conformance vocabulary --profile {profile.name}\n{example}{demand}"
     shown = json.dumps(title, ensure_ascii=False) if kind == "case" else title.strip()
-    return ABOUT.sub(wanted, text).replace("{title}", shown) + _demand(profile.catalogue[wanted])
+    others = OF_ANOTHER.format(wanted) if wanted != own else ""
+    return ABOUT.sub(wanted, text).replace("{title}", shown) + demand + others
+
+
+def _unknown(wanted: str, profile: Profile) -> str:
+    other = catalogues.profile_with(wanted)
+    if other is not None:
+        return f"is a requirement of the profile {other}: leave --profile out."
+    near = requirement_search.near(wanted, [*profile.catalogue.values()])
+    return f"no such requirement of the profile {profile.name}. {near}"
 
 
 def _demand(about: Requirement) -> str:

@@ -1,6 +1,7 @@
 """`rollout-conformance doctor`."""
 
 import sys
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import click
@@ -10,6 +11,7 @@ from rollout_conformance.steps.commands.exit_code import FINDINGS, NO_JUDGEMENT,
 from rollout_conformance.steps.commands.playing import play_all
 from rollout_conformance.steps.commands.target_options import target_options
 from rollout_conformance.steps.engine import early_end, lateness, shared_causes
+from rollout_conformance.steps.engine.causes import Cause
 from rollout_conformance.steps.engine.failure_report import finding_block
 from rollout_conformance.steps.engine.printable import printable
 from rollout_conformance.steps.outputs.facts import RunFacts
@@ -30,6 +32,17 @@ def command(verbose: bool, **given: Any) -> None:
     sys.exit(early_end.run(_examined(RunOptions(**given), verbose)))
 
 
+def leading(found: Iterable[Cause], shown: Collection[str]) -> list[str]:
+    """The broken requirements, the most likely first cause on top. What follows from one that is not among the `shown` evidence leads by itself,
+    with all of its cases."""
+
+    def place(one: Cause) -> tuple[bool, int]:
+        freed = one.after is not None and one.after not in shown
+        return one.after in shown, -(one.cases if freed else one.first)
+
+    return [one.requirement.id for one in sorted(found, key=place)]
+
+
 async def _examined(run_options: RunOptions, verbose: bool) -> int:
     profile = profile_of(run_options.profile)
     wanted = {name for one in reward_zero.causes(profile.name) for name in one.requirements}
@@ -40,8 +53,8 @@ async def _examined(run_options: RunOptions, verbose: bool) -> int:
         outcomes = await play_all(run, run.applicable(cases), lambda _: None)
     joined = shared_causes.joined(outcomes, profile.ends_by_itself)
     facts = RunFacts(profile.name, run.target, "must", profile.catalogue, joined, "")
-    leading = [one.requirement.id for one in sorted(facts.causes, key=lambda one: one.after is not None)]
-    found = reward_zero.diagnoses(profile.name, joined, leading)
+    shown = {breach.requirement for one in reward_zero.diagnoses(profile.name, joined) for breach in one.broken}
+    found = reward_zero.diagnoses(profile.name, joined, leading(facts.causes, shown))
     if verbose:
         for group in facts.groups:
             if group.requirement.id in wanted:

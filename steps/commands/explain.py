@@ -1,14 +1,18 @@
 """`rollout-conformance explain`. It imports no profile: catalogues and the index of cases are read directly."""
 
+import re
 import shutil
 import sys
 
 import click
 
+from rollout_conformance.contracts.requirements import Requirement
 from rollout_conformance.steps import case_index, catalogues, requirement_search
 from rollout_conformance.steps.engine import bug_reports
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.requirement_text import requirement_text
+
+ID = re.compile(r"[A-Za-z]+-\d+")
 
 
 @click.command("explain")
@@ -16,9 +20,21 @@ from rollout_conformance.steps.requirement_text import requirement_text
 def command(requirement: tuple[str, ...]) -> None:
     """Print what a requirement demands, its source, where it was seen broken and the cases that judge it.
 
-    REQUIREMENT is an id, its number, or words of its text. Where it fits several, they are listed.
+    REQUIREMENT is an id, its number, or words of its text. Where it fits several, they are listed. Several ids are explained one after the
+    other.
     """
-    text, every = " ".join(requirement), requirement_search.every()
+    every = requirement_search.every()
+    if all(ID.fullmatch(word) for word in requirement):
+        for n, word in enumerate(requirement):
+            if n:
+                click.echo()
+            _explain(word, every)
+    else:
+        _explain(" ".join(requirement), every)
+
+
+def _explain(text: str, every: list[Requirement]) -> None:
+    """Print the one requirement that is meant, or those that may be. Raises `SuiteError` where there is none."""
     found = requirement_search.meant(text, every)
     if not found:
         raise SuiteError(f"explain {text}: no such requirement. {requirement_search.near(text, every)}")

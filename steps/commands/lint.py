@@ -12,6 +12,7 @@ from rollout_conformance.steps.commands import watching
 from rollout_conformance.steps.commands.exit_code import FINDINGS, OK
 from rollout_conformance.steps.commands.left_out import note_left_out
 from rollout_conformance.steps.commands.watching import watch_option
+from rollout_conformance.steps.engine.run_summary import plural
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.profiles import PROFILES, profile_of
 from rollout_conformance.steps.profiles.base import Profile
@@ -62,7 +63,7 @@ def _checked(files: tuple[Path, ...], profile: str | None, card: Path | None, li
     for name, some in checked.cases.items() if not problems else ():
         for case in some if listing else []:
             click.echo(f"{case.at}  {case.name}[{case.dialect}]  {' '.join(case.requirements)}")
-        click.echo(f"{name}: {len(some)} cases, nothing wrong")
+        click.echo(f"{name}: {plural(len(some), 'case')}, nothing wrong")
     return FINDINGS if problems or has_misspelled else OK
 
 

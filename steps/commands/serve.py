@@ -6,13 +6,14 @@ from importlib import import_module
 
 import click
 
+from rollout_conformance.steps.commands.suggesting import SuggestingGroup
 from rollout_conformance.steps.engine import early_end
 from rollout_conformance.steps.profiles import PROFILES
 
 OLD_NAMES = {"engine": "vllm"}  # until the release after the next
 
 
-class References(click.Group):
+class References(SuggestingGroup):
     """One command for each profile whose reference can be served, and `vllm`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

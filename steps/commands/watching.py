@@ -13,7 +13,8 @@ from rollout_conformance.steps.commands.exit_code import OK
 
 F = TypeVar("F", bound=Callable[..., None])
 OPTION = "--watch"
-ENTRY = "from rollout_conformance.steps.entry import main; main()"
+# Messages of the command begin with its name.
+ENTRY = "import sys; sys.argv[0] = 'rollout-conformance'; from rollout_conformance.steps.entry import main; main()"
 LOOK_MS = 200  # between two looks at what was changed
 SETTLED_MS = 200  # an editor that saves writes more than once
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rollout_conformance.steps.engine.author_code import GROUP
-from rollout_conformance.steps.paths import CONTRACTS, ROOT
+from rollout_conformance.steps.paths import CONTRACTS, ROOT, shown
 
 REQUIREMENT = re.compile(r"^- id: (\S+)", re.MULTILINE)
 YAML_NAME = re.compile(r"""^(?:- |  )name:(?: *"((?:[^"\\\n]|\\.)*)" *$| *'((?:[^'\n]|'')*)' *$|(.+))""", re.MULTILINE)
@@ -47,12 +47,12 @@ def cases(profile: str, files: Iterable[Path]) -> Iterator[tuple[str, str]]:
     named = [file for file in files if file.suffix in (".yaml", ".yml", ".feature") and file.is_file()]
     shipped = (*ROOT.glob(f"features/{profile}/*.feature"), *ROOT.glob(f"scenarios/{profile}/*.yaml"))
     for file in named or sorted(shipped):
-        shown = file.relative_to(ROOT).as_posix() if file.is_relative_to(ROOT) else str(file)
+        place = shown(file)
         text = _text(file)
         if file.suffix == ".feature":
-            yield from ((name.strip(), shown) for name in GHERKIN_NAME.findall(text))
+            yield from ((name.strip(), place) for name in GHERKIN_NAME.findall(text))
         else:
-            yield from ((next(filter(None, parts), "").strip(), shown) for parts in YAML_NAME.findall(text))
+            yield from ((next(filter(None, parts), "").strip(), place) for parts in YAML_NAME.findall(text))
 
 
 def _text(file: Path) -> str:

@@ -290,6 +290,10 @@ def _line(file: Path, n: int, value: object) -> Line:
             f"{file}: is the comparison that `run --backend both` writes, and no report of a run. Beside it is a report of each run: "
             f"{file.stem}.PROFILE.live{file.suffix} and {file.stem}.PROFILE.scripted{file.suffix}."
         )
+    elif not isinstance(value, dict):
+        why = "it is no JSON object"
+    elif "type" not in value:
+        why = "it has no member `type`"
     else:
         try:
             return _ANY.validate_python(value)

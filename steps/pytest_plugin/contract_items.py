@@ -14,7 +14,7 @@ from rollout_conformance.steps.engine.findings import SuiteError, Verdict
 from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.fuzzing import contract as contracts
 from rollout_conformance.steps.fuzzing.contract import Contract
-from rollout_conformance.steps.paths import ROOT
+from rollout_conformance.steps.paths import shown
 from rollout_conformance.steps.profiles import DEFAULT, profile_of
 from rollout_conformance.steps.pytest_plugin import contract_results, markers, options, requirement_warnings
 from rollout_conformance.steps.pytest_plugin.contract_fuzzing import finding_text, fuzz_contract
@@ -30,9 +30,8 @@ class ContractFile(pytest.File):
     """One contract; one item per operation."""
 
     def collect(self) -> Iterator[pytest.Item]:
-        shown = self.path.relative_to(ROOT).as_posix() if self.path.is_relative_to(ROOT) else str(self.path)
         try:
-            contract = contracts.load(self.path, shown)
+            contract = contracts.load(self.path, shown(self.path))
         except SuiteError as error:
             raise self.CollectError(str(error)) from None
         given = options.of(self.config)

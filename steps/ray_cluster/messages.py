@@ -30,6 +30,7 @@ class ShardRequest:
     environment: Mapping[str, str] = field(default_factory=dict)
     without: frozenset[str] = frozenset()
     remote_target: bool = False
+    folder: Path = field(default_factory=Path.cwd)  # where the run was started: cases of a user are named from there
 
     def __str__(self) -> str:
         return f"shard {self.part.number}/{self.part.count}"

@@ -53,7 +53,7 @@ async def _played(request: ShardRequest, node_address: str, tell: Tell) -> None:
 
 def _cases(request: ShardRequest, run: Run) -> list[Case]:
     profile = profile_of(run.options.profile)
-    loaded = case_catalog.among(request.files or case_catalog.files(profile.name), profile)
+    loaded = case_catalog.among(request.files or case_catalog.files(profile.name), profile, folder=request.folder)
     chosen = case_selection.chosen(loaded, request.patterns)
     wanted = case_selection.sharing(chosen, profile, request.exclusive)
     mine = run.applicable(request.part.of(wanted))

@@ -19,6 +19,7 @@ from pytest_bdd.parser import Feature, FeatureParser, Scenario, ScenarioTemplate
 from pytest_bdd.parser import Step as GherkinStep
 
 from rollout_conformance.contracts.requirements import Requirement
+from rollout_conformance.steps import paths
 from rollout_conformance.steps.engine import text_file as texts
 from rollout_conformance.steps.engine.below_sentence import RowError, example_below, written
 from rollout_conformance.steps.engine.cases import Action, Case, Live, Step, is_action, is_expectation
@@ -63,9 +64,9 @@ class CompiledScenario:
     cases: tuple[Case, ...]
 
 
-def compile_feature(path: Path, profile: Profile, root: Path) -> list[CompiledScenario]:
+def compile_feature(path: Path, profile: Profile, root: Path, folder: Path | None = None) -> list[CompiledScenario]:
     """Raises one `SuiteError` that lists everything that is wrong with the file."""
-    shown = path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+    shown = paths.shown(path, root, folder)
     texts.read(path, shown)  # what is no text is told as such, and not as Gherkin
     feature, document = _parsed(path, shown)
     written = _scenarios(document)

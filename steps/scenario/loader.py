@@ -18,7 +18,7 @@ from rollout_conformance.steps.engine.suggestions import similar_names
 from rollout_conformance.steps.engine.verb_parsing import plain
 from rollout_conformance.steps.engine.verbs import Verb
 from rollout_conformance.steps.engine.yaml_source import Path_, Source
-from rollout_conformance.steps.paths import ROOT
+from rollout_conformance.steps.paths import ROOT, shown
 from rollout_conformance.steps.profiles.base import Profile
 from rollout_conformance.steps.scenario.case_template import CaseTemplate, requirement
 from rollout_conformance.steps.scenario.examples import rows
@@ -33,10 +33,9 @@ class ScenarioFile(Members):
     cases: list[Any] = Field(min_length=1)
 
 
-def load(file: Path, profile: Profile, root: Path = ROOT) -> list[Case]:
+def load(file: Path, profile: Profile, root: Path = ROOT, folder: Path | None = None) -> list[Case]:
     """The cases of a file, one for each row and dialect. Raises `SuiteError` that lists every mistake with its place."""
-    shown = file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)
-    return compiled(yaml_source.read(file, shown), profile)
+    return compiled(yaml_source.read(file, shown(file, root, folder)), profile)
 
 
 def compiled(source: Source, profile: Profile) -> list[Case]:

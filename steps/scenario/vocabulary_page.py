@@ -87,7 +87,7 @@ def entries(profiles: Iterable[Profile], word: str) -> str:
         found = [line for profile in profiles for line in _with_words(profile, wanted, described=True)]
     if not found:
         known = {one for profile in profiles for verb in profile.vocabulary for one in _words(verb)}
-        near = similar_names(word, sorted(known))
+        near = similar_names(word, sorted(known | {*synonyms.SYNONYMS}))
         hint = f" Did you mean {' or '.join(near)}?" if near else " `rollout-conformance vocabulary` lists all verbs."
         raise SuiteError(f"vocabulary {word}: no verb, member or sentence has this word.{hint}")
     return "\n".join(found)

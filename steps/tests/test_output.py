@@ -159,7 +159,9 @@ RESULT = (
     [
         (b"", "is empty"),
         (b"\x89PNG\r\n\x1a\n\x00", "line 1 is not a line of a report: not UTF-8: byte 0x89 at 0"),
-        (b"[]\n", "line 1 is not a line of a report: Input should be"),
+        (b"[]\n", "line 1 is not a line of a report: it is no JSON object"),
+        (b'"text"\n', "line 1 is not a line of a report: it is no JSON object"),
+        (b'{"a": 1}\n', "line 1 is not a line of a report: it has no member `type`"),
         (RESULT % b'"pass"', "line 1 is not a line of a report: a report begins with a header line"),
         (HEADER * 2, "line 2 is not a line of a report: header is out of place here"),
         (HEADER + b"[" * 100_000 + b"\n", "line 2 is not a line of a report: nested deeper than 200 levels"),

@@ -6,7 +6,10 @@ from dataclasses import replace
 import pytest
 
 from rollout_conformance.steps import catalogues, reward_zero, trainers
+from rollout_conformance.steps.commands.doctor import leading
 from rollout_conformance.steps.engine.cases import Case
+from rollout_conformance.steps.engine.causes import Cause
+from rollout_conformance.steps.engine.failure_report import Group
 from rollout_conformance.steps.engine.findings import Finding, Judgement, Location, SuiteError, Verdict
 from rollout_conformance.steps.engine.outcome import Outcome
 
@@ -119,6 +122,66 @@ def test_the_evidence_tells_which_cause_it_is(requirement: str, expected: str, o
     assert named.startswith(cause)
 
 
+CALLS = 'as without `stream`: calls [{"name":"add","arguments":"{}"}]'
+REJECTION = ("200: nothing in the case gives reason for another status", "rejected with 400: {}")
+
+
+@pytest.mark.parametrize(
+    ("requirement", "expected", "observed", "cause"),
+    [
+        ("CHAT-050", CALLS, 'calls [{"name":"add","arguments":"{}{}"}]', "Tool calls are lost"),
+        ("CHAT-050", 'as without `stream`: finish "tool_calls"', 'finish "stop"', "Tool calls are lost"),
+        ("CHAT-050", 'as without `stream`: content "Paris"', 'content "PParis"', "A stream is not the response."),
+        ("CHAT-034", "4 tokens, finish_reason length", '15 tokens, finish_reason "stop"', "Limits and stop strings"),
+        ("CHAT-038", "finish_reason length", '"stop"', "A truncated answer counts"),
+        ("CHAT-038", "finish_reason tool_calls", '"stop"', "Tool calls are lost"),
+        ("CHAT-050", *REJECTION, "Right requests are rejected."),
+        ("CHAT-025", *REJECTION, "Right requests are rejected."),
+        ("CHAT-060", *REJECTION, "Right requests are rejected."),  # a requirement of no cause
+        ("TRAINER-184", "generation requests return 404 200", "[404,422]", "Right requests are rejected."),
+        ("TRAINER-191", "completed callbacks return 200 200 200", "[200,409,409]", "Right requests are rejected."),
+        ("TRAINER-190", "the same generation as before", "409", "Right requests are rejected."),
+        ("TRAINER-184", "generation requests return 404 200", "[200,200]", "Turns of one rollout"),
+        ("TRAINER-184", "generation requests return 404 200", "[429,200]", "Turns of one rollout"),
+        ("TRAINER-195", "generation requests return 200 4xx", "[200,200]", "The result that counts"),
+        ("TRAINER-188", "79 ones of 182, where", "110 ones of 182, the first", "The mask trains"),
+    ],
+)
+def test_the_evidence_names_one_cause_of_each_profile(
+    requirement: str, expected: str, observed: str, cause: str
+) -> None:
+    profile = requirement.partition("-")[0].lower()
+    diagnoses = reward_zero.diagnoses(profile, [played("a", Finding(requirement, expected, observed))])
+    [named] = causes_of(diagnoses)
+    assert named.startswith(cause)
+
+
+def test_a_mask_of_other_tokens_is_none_of_the_wrong_ones() -> None:
+    other = Finding("TRAINER-188", "88 ones of 186, where", "88 ones of 192, the first")
+    diagnoses = reward_zero.diagnoses("trainer", [played("a", other), played("b", kept=("TRAINER-188",))])
+    assert causes_of(diagnoses) == []
+    [line] = [line for line in reward_zero.lines(diagnoses) if "The mask trains" in line]
+    assert line.endswith("(TRAINER-188 broken with another effect)")
+
+
+def test_what_follows_from_no_cause_leads_with_all_of_its_cases() -> None:
+    """Turns that are encoded again change the mask in the same exchange; a mask of other tokens is no cause here."""
+
+    def cause(name: str, cases: int, first: int, after: str | None = None) -> Cause:
+        requirement = catalogues.of("trainer")[name]
+        return Cause((Group(requirement, Finding(name, "x", "y"), played("a")),), cases, first, after)
+
+    causes = [cause("TRAINER-188", 23, 23), cause("TRAINER-304", 5, 5), cause("TRAINER-189", 23, 0, "TRAINER-188")]
+    assert leading(causes, {"TRAINER-304", "TRAINER-189"})[-1] == "TRAINER-304"
+    assert leading(causes, {"TRAINER-188", "TRAINER-304", "TRAINER-189"})[-1] == "TRAINER-189"
+
+
+def test_what_was_not_judged_of_a_sound_cause_is_counted() -> None:
+    kept = ROLLOUT[2].requirements[:1]
+    text = "\n".join(reward_zero.lines(found(played("a", kept=tuple(kept)))))
+    assert f"sound   {ROLLOUT[2].cause}  (1 kept, {len(ROLLOUT[2].requirements) - 1} not judged)" in text
+
+
 def test_what_a_case_expects_is_no_evidence_of_what_invariants_judge() -> None:
     """A case about histories that ends too early shows nothing of histories, though its expectation accuses ROLLOUT-048."""
     asked = Finding("ROLLOUT-048", "6 generation request(s)", "2", at=Location("a.yaml", 1))
@@ -141,7 +204,7 @@ def test_nothing_judged_is_not_sound() -> None:
 
 
 def test_a_profile_without_causes_is_refused() -> None:
-    with pytest.raises(SuiteError, match="doctor knows the profiles rollout, chat"):
+    with pytest.raises(SuiteError, match="doctor knows the profiles rollout, chat, trainer"):
         reward_zero.causes("router")
 
 

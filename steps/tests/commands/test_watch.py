@@ -53,6 +53,9 @@ def test_a_change_is_checked(tmp_path: Path, where: str) -> None:
             seen = until(lines, "exit code 1; waiting")
             assert "Changed: a.yaml\n" in seen
             assert any("unknown key 'expects'. Did you mean expect" in line for line in seen)
+            if where == "file":
+                file.unlink()
+                assert "Usage: rollout-conformance lint [OPTIONS] [FILES]...\n" in until(lines, "exit code 2; waiting")
             process.send_signal(signal.SIGINT)
             assert process.wait(DEADLINE_S) == 130
         finally:
