@@ -92,7 +92,7 @@ def test_the_profile_is_that_of_the_requirement(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "requirement", ["WORKER-049", "WORKER-051", "CHAT-034", "ROUTER-050", "TRAINER-190", "ROLLOUT-084"]
+    "requirement", ["WORKER-049", "WORKER-051", "CHAT-034", "ROUTER-062", "TRAINER-190", "ROLLOUT-084"]
 )
 def test_the_beginning_of_a_case_judges_what_it_is_about(tmp_path: Path, requirement: str) -> None:
     """Steps of another requirement would accuse this one of what they find."""
