@@ -81,7 +81,7 @@ MUTANTS = (
     Mutant(
         "calls_nameless",
         breaks="040",
-        also=("026", "020", "042", "043"),
+        also=("015", "026", "020", "042", "043"),
         what="tool calls have no id",
         patch=after(chat_completion, "message", _calls_nameless),
     ),
