@@ -1,11 +1,15 @@
 """The catalogues by profile, without the import of a profile: that takes longer than reading the file."""
 
 import functools
+import re
 from collections.abc import Iterator, Mapping
 
 from rollout_conformance.contracts.requirements import Requirement, load
+from rollout_conformance.contracts.requirements import capabilities as load_capabilities
 from rollout_conformance.steps.paths import CONTRACTS
 from rollout_conformance.steps.profiles import PROFILES, BrokenProfile
+
+VARIANT = re.compile("the target card (?:has|defines) a variant")
 
 
 @functools.cache
@@ -13,6 +17,18 @@ def of(profile: str) -> Mapping[str, Requirement]:
     """The catalogue of a profile: from its file where the suite ships it, else from the profile itself."""
     file = CONTRACTS / profile / "requirements.yaml"
     return load(file) if file.is_file() else PROFILES[profile].catalogue
+
+
+@functools.cache
+def capabilities(profile: str) -> Mapping[str, str]:
+    """What a target with each capability has or does, by name; none for a profile that the suite does not ship."""
+    file = CONTRACTS / profile / "requirements.yaml"
+    return load_capabilities(file) if file.is_file() else {}
+
+
+def is_variant(profile: str, need: str) -> bool:
+    """Whether a capability is a configuration of the target under that name, on which a case has to be played."""
+    return VARIANT.match(capabilities(profile).get(need, "")) is not None
 
 
 def profile_with(requirement: str) -> str | None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from rollout_conformance.steps import case_catalog, prose
+from rollout_conformance.steps import case_catalog, catalogues, prose
 from rollout_conformance.steps.engine import target_card as cards
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.error_collector import ErrorCollector
@@ -86,6 +86,20 @@ def of_files(paths: Iterable[Path], profile: Profile | None, card: Path | None) 
             checked = found.attempt(lambda f=file, p=mine: _checked(f, p, card, profile is None))  # type: ignore[misc]
             cases.setdefault(mine.name, []).extend(checked or ())
     return Checked(cases, "\n".join(found.messages).splitlines())
+
+
+def remarks(checked: Checked) -> list[str]:
+    """Cases that may pass on a target which breaks what they are about: it is decided on a variant, and they are played on none."""
+    found = {
+        f"{case.at}: {name} is decided on the variant `{need}` of the target, and this case is played on none. Without `variant: {need}` it "
+        "may pass on a target that breaks the requirement."
+        for profile, cases in checked.cases.items()
+        for case in cases
+        for name in case.requirements[:1]
+        for need in profile_of(profile).catalogue[name].needs
+        if not case.variant and catalogues.is_variant(profile, need)
+    }
+    return sorted(found)
 
 
 def _checked(file: Path, profile: Profile, card: Path | None, found_out: bool) -> list[Case]:

@@ -1,6 +1,6 @@
 """A requirement in full, as text."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from rollout_conformance.contracts.reports import BugReport, cited
@@ -19,8 +19,13 @@ class CaseEntry(Protocol):
     def at(self) -> Location: ...
 
 
-def requirement_text(requirement: Requirement, cases: Iterable[CaseEntry], reports: Sequence[BugReport] = ()) -> str:
-    """A requirement with the public reports of it and the cases that are about it."""
+def requirement_text(
+    requirement: Requirement,
+    cases: Iterable[CaseEntry],
+    reports: Sequence[BugReport] = (),
+    meanings: Mapping[str, str] | None = None,
+) -> str:
+    """A requirement with the public reports of it and the cases that are about it; `meanings` are those of its needs."""
     lines = [
         f"{requirement.id}  {requirement.level.upper()}  ({', '.join(requirement.dialects)})",
         f"  {requirement.sentence}",
@@ -35,8 +40,7 @@ def requirement_text(requirement: Requirement, cases: Iterable[CaseEntry], repor
     lines += [f"  accepts   {outcome}" for outcome in requirement.accepts]
     if requirement.decision:
         lines.append(f"  decision  {requirement.decision}")
-    if requirement.needs:
-        lines.append(f"  needs     {', '.join(requirement.needs)}")
+    lines += [f"  needs     {_need(name, meanings or {})}" for name in requirement.needs]
     if reports:
         references = cited(reports)
         lines.append(f"  seen in the wild: {len(references)} report{'s' if len(references) > 1 else ''}")
@@ -46,3 +50,7 @@ def requirement_text(requirement: Requirement, cases: Iterable[CaseEntry], repor
         played.setdefault(f"{case.at}  {case.name}", []).append(case.dialect)
     lines += [f"  case      {one} [{', '.join(dialects)}]" for one, dialects in played.items()]
     return "\n".join(lines)
+
+
+def _need(name: str, meanings: Mapping[str, str]) -> str:
+    return f"{name}: {meanings[name]}" if name in meanings else name

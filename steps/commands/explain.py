@@ -47,4 +47,13 @@ def _explain(text: str, every: list[Requirement]) -> None:
     name = found[0].id
     profile = catalogues.profile_with(name) or ""
     catalogue = catalogues.of(profile)
-    click.echo(requirement_text(catalogue[name], case_index.about(name, profile, catalogue), bug_reports.about(name)))
+    cases = case_index.about(name, profile, catalogue)
+    click.echo(requirement_text(catalogue[name], cases, bug_reports.about(name), _meanings(profile)))
+
+
+def _meanings(profile: str) -> dict[str, str]:
+    """What each capability means, and how a case is played on one that is a variant."""
+    return {
+        name: f"{text}; `variant: {name}` in a case plays it there" if catalogues.is_variant(profile, name) else text
+        for name, text in catalogues.capabilities(profile).items()
+    }

@@ -60,6 +60,8 @@ def _checked(files: tuple[Path, ...], profile: str | None, card: Path | None, li
     problems = checked.problems if files else [*lint.words(), *checked.problems, *_in_registers(shipped)]
     for line in problems:
         click.echo(line)
+    for told in lint.remarks(checked) if files else ():
+        click.echo(f"NOTE  {told}", err=True)
     for name, some in checked.cases.items() if not problems else ():
         for case in some if listing else []:
             click.echo(f"{case.at}  {case.name}[{case.dialect}]  {' '.join(case.requirements)}")

@@ -85,10 +85,19 @@ class CaseTemplate:
         played = [name for name in self._dialects() if any(name in entry.dialects for entry in self.about)]
         for place, told in self.profile.misplaced(self.steps, played):
             yield place or self.at, told
+        yield from self._undecided()
         judged = any("invariant" in entry.judged_by for entry in self.about)
         if not judged and not any(is_expectation(step.what) for step in self.steps):
             ids = ", ".join(entry.id for entry in self.about)
             yield self.at, f"nothing is expected, and {ids} is not judged by itself. Write a Then (YAML: `expect`)"
+
+    def _undecided(self) -> Iterator[tuple[Location, str]]:
+        """What would hold whatever the target does: it is decided on a configuration that the case does not name."""
+        for step in self.steps:
+            variant = getattr(step.what, "decides_on", "")
+            if variant and not self.variant:
+                told = f"this is decided on the variant `{variant}` of the target"
+                yield step.at, f"{told}: write `variant: {variant}` (in a feature the tag @variant:{variant})"
 
     def _names(self) -> Iterator[tuple[Location, str]]:
         for dialect in self.dialects:

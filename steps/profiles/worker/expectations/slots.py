@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.http.checks import Check, JudgesErrors
@@ -18,8 +19,10 @@ LEAST_S = 0.8  # of generation that is left over: a shorter time shows nothing
 @phrase("{of:response} has the slot of {left:word} long before that would have ended")
 @dataclass(frozen=True, slots=True)
 class SlotIsFree(JobExpectation):
-    """The first token arrives before half of what another job had left to generate could have been generated."""
+    """The first token arrives before half of what another job had left to generate could have been generated. Decided on the variant
+    `one_slot` of the target: where there are more slots, the job takes another one."""
 
+    decides_on: ClassVar[str] = "one_slot"
     left: ResponseName
     "The job that was cancelled, or whose client disconnected."
 
