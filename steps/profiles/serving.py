@@ -29,8 +29,8 @@ def server_command(
     @click.option("--host", default="127.0.0.1", show_default=True)
     @click.option("--port", envvar=variable, type=click.IntRange(0, 65535), default=port, show_default=True)
     def command(host: str, port: int, **given: int) -> None:
-        require_free(host, port, variable)
-        click.echo(f"{shown} on http://{host}:{port or '(any)'}{more}  stop: Ctrl-C", err=True)
+        port = free_port(host, port, variable)
+        click.echo(f"{shown} on http://{host}:{port}{more}  stop: Ctrl-C", err=True)
         become(f"{SERVER}.{module}", "--host", host, "--port", str(port), *options(given))
 
     return workers_option(f"{name.upper()}_WORKERS")(command) if workers else command
@@ -51,8 +51,9 @@ def workers_option(variable: str) -> Callable[[F], F]:
     )
 
 
-def require_free(host: str, port: int, variable: str) -> None:
-    """Raises `SuiteError` when a port is taken. The program that holds it is left alone."""
+def free_port(host: str, port: int, variable: str) -> int:
+    """The port, or for 0 one that is free now: whoever started the server has to know it. Raises `SuiteError` when a port is taken. The
+    program that holds it is left alone."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -62,3 +63,4 @@ def require_free(host: str, port: int, variable: str) -> None:
                 f"cannot listen on {host}:{port}: {error.strerror}. Another program holds it, and is left alone. "
                 f"Choose another port with --port N or {variable}=N."
             ) from error
+        return int(probe.getsockname()[1])

@@ -4,7 +4,7 @@ import os
 
 import click
 
-from rollout_conformance.steps.profiles.serving import SERVER, become, require_free, workers_option
+from rollout_conformance.steps.profiles.serving import SERVER, become, free_port, workers_option
 
 
 @click.command("rollout")
@@ -16,10 +16,10 @@ from rollout_conformance.steps.profiles.serving import SERVER, become, require_f
 @workers_option("ROLLOUT_WORKERS")
 def command(host: str, port: int, demo: bool, workers: int) -> None:
     """The reference rollout server."""
+    port = free_port(host, port, "ROLLOUT_SERVER_PORT")
     os.environ["ROLLOUT_SERVER_HOST"], os.environ["ROLLOUT_SERVER_PORT"] = host, str(port)
     if demo:
         os.environ["ROLLOUT_DEMO"] = "true"
     os.environ["ROLLOUT_WORKERS"] = str(workers)
-    require_free(host, port, "ROLLOUT_SERVER_PORT")
-    click.echo(f"rollout server on http://{host}:{port or '(any)'}  API docs: /docs  stop: Ctrl-C", err=True)
+    click.echo(f"rollout server on http://{host}:{port}  API docs: /docs  stop: Ctrl-C", err=True)
     become(SERVER)

@@ -12,7 +12,7 @@ from rollout_conformance.steps.paths import TOKENIZER
 from rollout_conformance.steps.peers import asgi_binding
 from rollout_conformance.steps.peers.rule_based_trainer import RuleBasedTrainer
 from rollout_conformance.steps.peers.tokens import Tokens, load
-from rollout_conformance.steps.profiles.serving import SERVER, become, require_free
+from rollout_conformance.steps.profiles.serving import SERVER, become, free_port
 
 PORT = "MOCK_TRAINER_PORT"
 
@@ -54,7 +54,7 @@ def command(
     if backend_url is not None:
         _live(host, port, tokenizer, backend_url, model)
         return
-    require_free(host, port, PORT)
+    free_port(host, port, PORT)
     asyncio.run(_mock(host, port, load(tokenizer or TOKENIZER)))
 
 
@@ -64,8 +64,9 @@ def _reference(
     """Serve the reference trainer with its own policy."""
     if rollouts == "started" and server is None:
         raise click.UsageError("--rollouts started needs --rollout-server URL: the address where rollouts are started.")
+    port = free_port(host, port, PORT)
     os.environ |= {"TRAINER_HOST": host, "TRAINER_PORT": str(port), "TRAINER_ROLLOUTS": rollouts}
-    if rollouts == "started" and port:
+    if rollouts == "started":
         os.environ.setdefault("TRAINER_PUBLIC_URL", f"http://{host}:{port}")
     if dialects:
         os.environ["TRAINER_DIALECTS"] = json.dumps(dialects)
@@ -73,13 +74,13 @@ def _reference(
         os.environ["TRAINER_ROLLOUT_SERVER"] = server
     if tokenizer is not None:
         os.environ["TRAINER_TOKENIZER"] = str(tokenizer.resolve())
-    require_free(host, port, PORT)
-    click.echo(f"reference trainer on http://{host}:{port or '(any)'}, rollouts: {rollouts}  stop: Ctrl-C", err=True)
+    click.echo(f"reference trainer on http://{host}:{port}, rollouts: {rollouts}  stop: Ctrl-C", err=True)
     become(f"{SERVER}.trainer")
 
 
 def _live(host: str, port: int, tokenizer: Path | None, backend_url: str, model: str | None) -> None:
     """Serve the reference trainer in front of an engine: a remote-rollout trainer for any vLLM."""
+    port = free_port(host, port, PORT)
     os.environ |= {"TRAINER_HOST": host, "TRAINER_PORT": str(port), "TRAINER_BACKEND_URL": backend_url}
     if tokenizer is not None:
         os.environ["TRAINER_TOKENIZER"] = str(tokenizer.resolve())
@@ -87,8 +88,7 @@ def _live(host: str, port: int, tokenizer: Path | None, backend_url: str, model:
     os.environ["TRAINER_MODEL"] = model or asyncio.run(probe_engine(backend_url, None, key)).model
     if key:
         os.environ["TRAINER_BACKEND_KEY"] = key
-    require_free(host, port, PORT)
-    click.echo(f"trainer on http://{host}:{port or '(any)'} in front of {backend_url}  stop: Ctrl-C", err=True)
+    click.echo(f"trainer on http://{host}:{port} in front of {backend_url}  stop: Ctrl-C", err=True)
     become(f"{SERVER}.trainer")
 
 

@@ -2,7 +2,7 @@
 
 import click
 
-from rollout_conformance.steps.profiles.serving import SERVER, become, require_free
+from rollout_conformance.steps.profiles.serving import SERVER, become, free_port
 
 
 @click.command("worker")
@@ -11,7 +11,7 @@ from rollout_conformance.steps.profiles.serving import SERVER, become, require_f
 @click.option("--stub", is_flag=True, help="Without a model: a deterministic stand-in that is ready at once.")
 def command(host: str, port: int, stub: bool) -> None:
     """The reference worker, in all dialects; with --stub without a model."""
-    require_free(host, port, "WORKER_PORT")
+    port = free_port(host, port, "WORKER_PORT")
     what = "stub worker" if stub else "worker"
-    click.echo(f"{what} on http://{host}:{port or '(any)'}  stop: Ctrl-C", err=True)
+    click.echo(f"{what} on http://{host}:{port}  stop: Ctrl-C", err=True)
     become(f"{SERVER}.worker", "--host", host, "--port", str(port), *(["--stub"] if stub else []))

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 import socket
 from typing import Any
 
@@ -12,7 +13,8 @@ from rollout_conformance.steps.cli import cli
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.peers.tokens import Tokens
 from rollout_conformance.steps.profiles import PROFILES
-from rollout_conformance.steps.profiles.serving import SERVER, require_free
+from rollout_conformance.steps.profiles.serving import SERVER
+from rollout_conformance.steps.profiles.serving import free_port as claimed
 from rollout_conformance.steps.profiles.trainer import serve as trainer
 
 SET = (
@@ -65,9 +67,10 @@ def test_the_rollout_server_is_given_its_options(ran: list[Any]) -> None:
 
 @pytest.mark.parametrize(("name", "module"), [("router", "router"), ("chat", "inference")])
 def test_a_server_without_options_is_given_its_address(name: str, module: str, ran: list[Any]) -> None:
-    assert served(name, "--port", "0") == 0
+    port = free_port()
+    assert served(name, "--port", port) == 0
     workers = ["--workers", "1"] if name == "router" else []
-    assert ran == [([f"{SERVER}.{module}", "--host", "127.0.0.1", "--port", "0", *workers], {})]
+    assert ran == [([f"{SERVER}.{module}", "--host", "127.0.0.1", "--port", port, *workers], {})]
 
 
 @pytest.mark.parametrize("words", [("--workers", "4"), ()])
@@ -90,8 +93,9 @@ def test_a_mutant_in_the_environment_is_told_to_be_ignored(ran: list[Any]) -> No
 
 
 def test_a_trainer_in_front_of_an_engine_is_given_its_options(ran: list[Any]) -> None:
-    assert served("trainer", "--backend-url", "http://x", "--model", "m", "--port", "0") == 0
-    variables = {"TRAINER_PORT": "0", "TRAINER_BACKEND_URL": "http://x", "TRAINER_MODEL": "m"}
+    port = free_port()
+    assert served("trainer", "--backend-url", "http://x", "--model", "m", "--port", port) == 0
+    variables = {"TRAINER_PORT": port, "TRAINER_BACKEND_URL": "http://x", "TRAINER_MODEL": "m"}
     assert ran == [([f"{SERVER}.trainer"], variables)]
 
 
@@ -113,7 +117,7 @@ def test_a_port_that_is_taken_is_refused_with_what_to_write() -> None:
         holder.listen()
         port = holder.getsockname()[1]
         with pytest.raises(SuiteError, match=rf"cannot listen on 127.0.0.1:{port}: .* --port N or ROUTER_PORT=N"):
-            require_free("127.0.0.1", port, "ROUTER_PORT")
+            claimed("127.0.0.1", port, "ROUTER_PORT")
 
 
 def test_a_name_that_nothing_is_served_by_is_refused() -> None:
@@ -129,3 +133,15 @@ def test_help_lists_every_profile_with_a_reference_to_serve() -> None:
 @pytest.mark.parametrize("module", ["", ".router", ".trainer"])
 def test_what_is_run_by_name_exists(module: str) -> None:
     assert importlib.util.find_spec(f"{SERVER}{module}") is not None
+
+
+@pytest.mark.parametrize("name", ["rollout", "trainer", "router", "training", "worker"])
+def test_a_server_at_any_port_says_which(name: str, ran: list[Any]) -> None:
+    """Who asks for port 0 learns where the server is."""
+    words = ["--rollouts", "control"] if name == "trainer" else []
+    told = CliRunner().invoke(cli, ["serve", name, "--port", "0", *words])
+    assert told.exit_code == 0, told.output
+    port = re.search(r" on http://127\.0\.0\.1:([1-9]\d*)", told.output)
+    assert port is not None
+    ((served_by, variables),) = ran
+    assert port[1] in (*served_by, *variables.values())
