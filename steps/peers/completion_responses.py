@@ -119,7 +119,8 @@ def scripted_stream(
             yield {**_head(asked), **put, **chunk}
         else:
             yield _chunk(asked, put, {"index": 0, **chunk, "finish_reason": chunk.get("finish_reason")}, n)
-    yield from _end(asked, len(chunks), put, counts)
+    told = any(chunk.get("usage") for chunk in chunks)  # beside the choices of a chunk, and not once more
+    yield from [DONE] if told else _end(asked, len(chunks), put, counts)
 
 
 def _end(asked: Asked, count: int, put: Mapping[str, object], counts: Mapping[str, object]) -> Iterator[object]:

@@ -57,6 +57,7 @@ FREEDOMS = {
     "grades_all_the_same": Freedom(ONLY_ROUTED, numbered(137, 139, 145, 147)),
     "watches_for_drift": Freedom(("sync",), numbered(54, 55, 58), undecided=2),
     "rejects_slowly": Freedom(("sync",), numbered(28, 31, 32, 42)),
+    "reminds": Freedom((*BOTH, *ONLY_ROUTED, "leased"), numbered(47, 48, 49, 93, 94, 95, 104, 117, 290)),
     "retries_once": Freedom(("callback", *ONLY_ROUTED, "leased"), numbered(84, 86, 87), undecided=3),
     "retries_twice": Freedom(("callback", *ONLY_ROUTED, "leased"), numbered(84, 86, 87)),
     "other_category": Freedom(ONLY_ROUTED, numbered(83, 88, 90, 119, 124)),

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from rollout_conformance.rollout_server.common.http_client import HttpResponse
-from rollout_conformance.rollout_server.mutants.dialects import CALLBACK
+from rollout_conformance.rollout_server.mutants.dialects import CALLBACK, LEASED, ROUTED
 from rollout_conformance.rollout_server.mutants.framework import Mutant, after, around, put
 from rollout_conformance.rollout_server.mutants.rollout.patches import change_request, set_members
 from rollout_conformance.rollout_server.rollout import (
@@ -66,6 +66,20 @@ def _as_doubles(value: Any) -> Any:
 
 def _numbers_as_doubles(body: dict[str, Any], rollout: Any) -> dict[str, Any]:
     body["messages"] = [_as_doubles(m) if m.get("role") == "assistant" else m for m in body["messages"]]
+    return body
+
+
+HALF = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+)
+"""An escaped half of a character that the other half does not stand beside."""
+
+
+def _whole_characters(body: dict[str, Any], rollout: Any) -> dict[str, Any]:
+    for call in (call for message in body["messages"] for call in message.get("tool_calls") or ()):
+        function = call["function"]
+        if isinstance(function["arguments"], str):
+            function["arguments"] = HALF.sub("\N{REPLACEMENT CHARACTER}", function["arguments"])
     return body
 
 
@@ -263,6 +277,13 @@ MUTANTS = (
         what="integers of a generation that no double can hold are rounded",
         patch=change_request(_numbers_as_doubles),
         dialects=CALLBACK,
+    ),
+    Mutant(
+        "halves_replaced",
+        breaks="049",
+        what="an escaped half of a character in the arguments of earlier calls becomes U+FFFD",
+        patch=change_request(_whole_characters),
+        dialects=(*CALLBACK, *ROUTED, *LEASED),
     ),
     Mutant(
         "reasoning_lost",

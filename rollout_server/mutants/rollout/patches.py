@@ -46,3 +46,14 @@ def change_result(change: Any) -> Any:
 
 def change_metrics(change: Any) -> Any:
     return change_result(lambda b: {**b, "metrics": change(dict(b["metrics"]))})
+
+
+def behind_results(message: dict[str, Any]) -> Any:
+    """Add a message behind the results of tools, before the next generation."""
+
+    async def generate(original: Any, rollout: Any, app_state: Any) -> Any:
+        if rollout.history and rollout.history[-1].get("role") == "tool":
+            rollout.history = [*rollout.history, message]
+        return await original(rollout, app_state)
+
+    return around(generation, "generate", generate)

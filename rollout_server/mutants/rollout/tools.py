@@ -10,9 +10,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from rollout_conformance.rollout_server.mutants.dialects import CALLBACK
+from rollout_conformance.rollout_server.mutants.dialects import CALLBACK, LEASED, ROUTED
 from rollout_conformance.rollout_server.mutants.framework import Mutant, around, put
-from rollout_conformance.rollout_server.mutants.rollout.patches import after_retries, change_metrics, newest_attempt
+from rollout_conformance.rollout_server.mutants.rollout.patches import (
+    after_retries,
+    behind_results,
+    change_metrics,
+    newest_attempt,
+)
 from rollout_conformance.rollout_server.rollout import (
     agent,
     generation,
@@ -151,6 +156,13 @@ MUTANTS = (
         what="every result but the last of several is appended again",
         patch=_results(lambda calls, made: [*made[:-1], *made] if len(made) > 1 else made),
         dialects=CALLBACK,
+    ),
+    Mutant(
+        "notices_as_turns",
+        breaks="290",
+        what="a notice with role assistant follows the results of tools",
+        patch=behind_results({"role": "assistant", "content": "I have the results of my tools."}),
+        dialects=(*CALLBACK, *ROUTED, *LEASED),
     ),
     Mutant(
         "wrong_call_id",

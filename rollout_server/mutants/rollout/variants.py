@@ -21,6 +21,7 @@ from rollout_conformance.rollout_server.mutants.framework import after, around, 
 from rollout_conformance.rollout_server.mutants.rollout import generation as generation_mutants
 from rollout_conformance.rollout_server.mutants.rollout import http_surface, routed
 from rollout_conformance.rollout_server.mutants.rollout import results as result_mutants
+from rollout_conformance.rollout_server.mutants.rollout.patches import behind_results
 from rollout_conformance.rollout_server.rollout import (
     agent,
     delivery,
@@ -191,6 +192,7 @@ VARIANTS = {
     "knows_nothing": _knows_nothing,
     "time_in_digits": routed.incoming(_time_in_digits),
     "other_category": routed.completions(_other_category),
+    "reminds": behind_results({"role": "user", "content": "Use the results, and answer in one sentence."}),
     "retries_once": put(AppState, "generation_policy", lambda self, dialect: retry.Policy(1, 0.02, 2.0)),
     "retries_twice": put(AppState, "generation_policy", lambda self, dialect: retry.Policy(2, 0.02, 2.0)),
     "unlabelled_ungraded": after(routes, "grade", _unlabelled),

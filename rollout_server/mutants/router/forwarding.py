@@ -117,6 +117,18 @@ def _tools_without_false(original: Any, body: dict[str, Any]) -> bytes:
     return bytes(original({**body, "tools": _true_only(body["tools"])} if body.get("tools") else body))
 
 
+def _with_read_calls(original: Any, body: dict[str, Any]) -> bytes:
+    """The arguments of earlier calls are read as JSON and written again where they are JSON."""
+    for message in body.get("messages") or ():
+        for call in message.get("tool_calls") or () if isinstance(message, dict) else ():
+            function = call.get("function") if isinstance(call, dict) else None
+            text = function.get("arguments") if isinstance(function, dict) else None
+            read = failover.parse_json(text.encode()) if isinstance(text, str) else None
+            if isinstance(read, dict):
+                function["arguments"] = json.dumps(read)
+    return bytes(original(body))
+
+
 def _in_tools(change: Callable[[Any], Any]) -> Callable[[], None]:
     """Change every object and list in the `tools` of a request."""
 
@@ -187,6 +199,12 @@ MUTANTS = (
         breaks="001",
         what="members of tools that are false are dropped",
         patch=around(failover, "payload", _tools_without_false),
+    ),
+    Mutant(
+        "earlier_calls_written_again",
+        breaks="001",
+        what="the arguments of calls in the history are read and written again",
+        patch=around(failover, "payload", _with_read_calls),
     ),
     Mutant(
         "tools_never_null",

@@ -41,6 +41,23 @@ def _hidden_with_usage(
     return None if isinstance(chunk.get("usage"), dict) and options.adds_final else original(chunk, options)
 
 
+def _usage_of_its_own_chunk(
+    original: Callable[[Json, UsageOptions], Json | None], chunk: Json, options: UsageOptions
+) -> Json | None:
+    """Usage is looked for in chunks without choices."""
+    shown = original(chunk, options)
+    if shown is None or not shown.get("choices"):
+        return shown
+    return {name: value for name, value in shown.items() if name != "usage"}
+
+
+def _one_logprob(choice: Json) -> Json:
+    """Each token of a chunk overwrites the one before."""
+    logprobs = choice.get("logprobs")
+    content = logprobs.get("content") if isinstance(logprobs, dict) else None
+    return {**choice, "logprobs": {**logprobs, "content": content[-1:]}} if content else choice  # type: ignore[dict-item]
+
+
 def _end_lost_beside_usage(original: Visible, self: Stream, event: bytes) -> bytes | None:
     """Where the client requested usage, the chunk with the finish reason is lost."""
     chunk = failover.parse_json(sse.data(event) or b"null")
@@ -175,6 +192,18 @@ MUTANTS = (
         also=("002", "036", "048"),
         what="the chunk with the finish reason is lost where the client requested usage",
         patch=around(Stream, "_visible_part", _end_lost_beside_usage),
+    ),
+    Mutant(
+        "usage_beside_choices_lost",
+        breaks="015",
+        what="usage that was requested and stands beside choices is lost",
+        patch=around(usage, "visible_chunk", _usage_of_its_own_chunk),
+    ),
+    Mutant(
+        "one_logprob_of_a_chunk",
+        breaks="015",
+        what="of the logprobs of one chunk only the last is forwarded",
+        patch=in_choices(_one_logprob),
     ),
     Mutant(
         "logprobs_without_text_lost",

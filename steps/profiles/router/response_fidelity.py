@@ -101,9 +101,12 @@ def _usage(response: ChatResponse, sent: Events) -> Iterator[Evidence]:
     if mapping(response.request.get("stream_options")).get("include_usage") is not True:
         return
     counted, received = _last_usage(sent), _last_usage(response.data)
-    if counted is not None and received is not None:  # a case about usage judges whether there is any
+    if counted is not None and received is not None:
         lost = list(changes(counted, received, "usage"))
         yield gravest_change(lost).evidence("ROUTER-002", response)
+    elif counted is not None and DONE in response.data:
+        expected = f"the usage that the backend sent: {show(counted)}"
+        yield Finding("ROUTER-015", expected, "a whole stream without usage", (response.n,))
 
 
 def _last_usage(events: Events) -> Mapping[str, object] | None:

@@ -29,6 +29,8 @@ def tools(view: CaseView) -> Iterator[Evidence]:
             if inserted is not None and turn.issued and turn.issued.calls:
                 seen = (turn.n, *shown_in(rollout, turn))
                 yield from _answers(view, turn.issued.calls, inserted, seen, need_not_run(rollout, turn))
+                if rollout.after(turn) is not None:
+                    yield from _made_up(turn.issued.calls, inserted, seen)
 
 
 def named(calls: Sequence[object]) -> bool:
@@ -64,7 +66,8 @@ def _answers(
     """`seen` are the exchanges with the calls and, behind it, with their results; `unrun`: the calls may have been answered with an error
     in place of being run."""
     roles = [mapping(message).get("role") for message in inserted]
-    if roles != ["tool"] * len(calls):
+    first, rest = roles[: len(calls)], roles[len(calls) :]
+    if first != ["tool"] * len(calls) or "tool" in rest:
         expected = f"{len(calls)} tool message(s) after the {len(calls)} call(s)"
         yield broken(
             "093" if named(calls) else "244",
@@ -75,9 +78,22 @@ def _answers(
         )
         return
     yield satisfied("093")
-    messages = mappings(inserted)
+    messages = mappings(inserted[: len(calls)])
     yield from _ids(view, calls, messages, seen)
     yield from _contents(view, calls, messages, seen, unrun)
+
+
+def _made_up(calls: list[JSON], inserted: list[JSON], seen: tuple[int, ...]) -> Iterator[Evidence]:
+    """A message of the assistant behind the results, before the next generation: the policy did not sample it. Other roles are the server's to add."""
+    roles = [mapping(message).get("role") for message in inserted]
+    if roles[: len(calls)] != ["tool"] * len(calls):
+        return
+    if "assistant" in roles:
+        expected = "no message of the assistant that the trainer did not return"
+        observed = show(mapping(inserted[roles.index("assistant")]))
+        yield broken("290", expected, observed, seen[0], proof=seen)
+    else:
+        yield satisfied("290")
 
 
 def _ids(view: CaseView, calls: list[JSON], inserted: list[JsonObject], seen: tuple[int, ...]) -> Iterator[Evidence]:
