@@ -8,7 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import click
 import pytest
 import yaml
 
@@ -27,6 +29,12 @@ def options_of(command: str) -> set[str]:
     found = cli.get_command(cli.make_context("x", ["--help"], resilient_parsing=True), command)
     assert found is not None
     return {option for one in found.params for option in (*one.opts, *one.secondary_opts)}
+
+
+def serve_group() -> click.Group:
+    found = cli.get_command(cli.make_context("x", ["--help"], resilient_parsing=True), "serve")
+    assert isinstance(found, click.Group)
+    return found
 
 
 def judged(tmp_path: Path, code: int, **inputs: str) -> tuple[int, str, list[list[str]]]:
@@ -107,15 +115,63 @@ def test_the_hook_checks_the_shipped_cases() -> None:
 
 
 def test_compose_uses_commands_options_and_services_that_exist() -> None:
-    services = read(COMPOSE)["services"]
+    services, serve = read(COMPOSE)["services"], serve_group()
     for service in services.values():
         command, *words = service["command"]
         names = {word for word in words if word.startswith("--")}
         assert command in COMMANDS
-        if command != "serve":
+        if command == "serve":
+            served = serve.get_command(serve.make_context("serve", ["--help"], resilient_parsing=True), words[0])
+            assert served is not None
+            served.make_context(words[0], words[1:])  # every option and value is taken
+        else:
             assert names <= options_of(command)
         assert set(service.get("depends_on", ())) <= set(services)
+        assert "ports" not in service  # what is served for everybody in the network of the file stays in it
         assert (COMPOSE.parent / service["build"]["context"] / service["build"]["dockerfile"]).is_file()
+
+
+def test_each_judge_of_the_compose_file_names_its_target_and_itself() -> None:
+    """The target is a service at the port that it serves, which the judge waits for, and the judge listens where the target finds it."""
+    services = read(COMPOSE)["services"]
+    judges = {name: one for name, one in services.items() if one["command"][0] == "run"}
+    assert len(judges) == 2
+    for name, judge in judges.items():
+        given = dict(zip(judge["command"][1::2], judge["command"][2::2], strict=True))
+        target = urlsplit(given["--target"])
+        assert target.hostname in judge["depends_on"]
+        assert str(target.port) in services[str(target.hostname)]["command"]
+        assert float(given["--wait"]) > 0
+        assert given["--listen"].partition(":")[0] == name == judge["hostname"]
+
+
+@pytest.mark.parametrize("page", ["docs/ci.md", "docs/examples/compose.yaml"])
+def test_the_exit_code_of_compose_is_that_of_the_judge(page: str) -> None:
+    """`up --exit-code-from` implies that the first container which exits ends all, so that one judge would hide the other."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    lines = [line.lstrip("# ") for line in text.splitlines() if line.lstrip("# ").startswith("docker compose")]
+    assert all(line.startswith("docker compose -f docs/examples/compose.yaml ") for line in lines)
+    judged = {line.split()[-1] for line in lines if " run --rm --use-aliases " in line}
+    assert judged == {name for name in read(COMPOSE)["services"] if name.startswith("judge-")}
+    assert not any(" up " in line for line in lines)
+
+
+def test_the_image_leaves_out_what_is_no_part_of_the_suite() -> None:
+    ignored = (ROOT / "docs" / "examples" / "Dockerfile.dockerignore").read_text(encoding="utf-8").split()
+    assert {".git", ".venv", ".vllm", "**/__pycache__"} <= set(ignored)
+    needed = [
+        "pyproject.toml",
+        "constraints.txt",
+        "README.md",
+        ".src",
+        "contracts",
+        "features",
+        "scenarios",
+        "steps",
+        "rollout_server",
+    ]
+    assert all((ROOT / one).exists() for one in needed)
+    assert not {*needed} & {*ignored}
 
 
 def test_the_image_begins_with_what_is_installed() -> None:
