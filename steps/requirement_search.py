@@ -7,6 +7,8 @@ from rollout_conformance.contracts.requirements import Requirement
 from rollout_conformance.steps import catalogues
 from rollout_conformance.steps.engine.suggestions import near_texts, similar_names
 
+NARROW = 60  # columns
+
 
 def every(profile: str | None = None) -> list[Requirement]:
     """All requirements, or those of one profile."""
@@ -42,7 +44,8 @@ def near(text: str, among: Sequence[Requirement]) -> str:
 
 
 def lines(found: Sequence[Requirement], width: int | None = None) -> Iterator[str]:
-    """One line each, cut to `width` characters: id, level, profile, sentence."""
+    """One line each, cut to `width` characters: id, level, profile, sentence. Where too little of a sentence would be left, it is whole."""
+    width = width if width is not None and width >= NARROW else None
     longest = max((len(one.id) for one in found), default=0)
     for one in found:
         profile = one.id.rpartition("-")[0].lower()

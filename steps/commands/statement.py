@@ -52,8 +52,8 @@ def command(
         _write(output, json.dumps(statement.made(runs), indent=1, ensure_ascii=False) + "\n")
     if table is not None:
         _write(table, "\n".join(statement.table(runs)) + "\n")
-    for run in runs:
-        click.echo(printable(statement.sentence(run)))
+    for line in statement.sentences(runs):
+        click.echo(printable(line))
 
 
 def _checked(file: Path, differences: list[str]) -> None:

@@ -11,7 +11,7 @@ from rollout_conformance.steps.engine.json_text import NotJson, parse
 from rollout_conformance.steps.engine.printable import printable
 from rollout_conformance.steps.engine.verb_parsing import plain
 from rollout_conformance.steps.outputs import statement
-from rollout_conformance.steps.outputs.runs import load
+from rollout_conformance.steps.outputs.runs import load, told_apart
 from rollout_conformance.steps.profiles import PROFILES
 from rollout_conformance.steps.report_page.comparison import Compared, render
 
@@ -51,7 +51,12 @@ def page(files: Sequence[Path]) -> Iterator[str]:
     if len(profiles) != 1:
         raise SuiteError(f"these targets are of different profiles ({', '.join(profiles)}); compare those of one.")
     catalogue = PROFILES[profiles[0]].catalogue if profiles[0] in PROFILES else {}
-    return render(profiles[0], [_compared(n, one) for n, one in enumerate(targets)], catalogue)
+    names = told_apart([(one.target, one.report.file) for one in targets])
+    return render(
+        profiles[0],
+        [_compared(n, name, one) for n, (name, one) in enumerate(zip(names, targets, strict=True))],
+        catalogue,
+    )
 
 
 def is_statement(file: Path) -> bool:
@@ -87,12 +92,12 @@ def _read(file: Path) -> Any:
     return value
 
 
-def _compared(number: int, one: _Target) -> Compared:
+def _compared(number: int, name: str, one: _Target) -> Compared:
     levels = {name: found.level for name, found in one.requirements.items()}
     words = {name: found.dialects for name, found in one.requirements.items()}
     return Compared(
         number=number,
-        name=one.target,
+        name=name,
         dialects=one.dialects,
         suite=one.suite,
         started=one.started,

@@ -56,6 +56,7 @@ def lines(old: PastRun, new: PastRun, change: Change) -> Iterator[str]:
         yield f"{what}  {one.file}  {one.header.target}  {one.header.started}  {counted}"
         if one.aborted:
             yield f"     no evidence: {one.aborted}"
+    yield from _of_unlike_runs(old, new)
     yield ""
     if change.requirements_broken:
         yield f"BROKEN  {', '.join(change.requirements_broken)}"
@@ -68,6 +69,18 @@ def lines(old: PastRun, new: PastRun, change: Change) -> Iterator[str]:
     slower = [f"{name_of(name)}: {before:.2f} s, now {after:.2f} s" for name, before, after in change.slower]
     yield from _block("slower", slower)
     yield sentence(change)
+
+
+def _of_unlike_runs(old: PastRun, new: PastRun) -> Iterator[str]:
+    """What the two runs were made with, where that differs: a case may end otherwise for it."""
+    for what, before, after in (
+        ("suite", old.header.suite, new.header.suite),
+        ("tokenizer", old.header.tokenizer, new.header.tokenizer),
+        ("nulls", old.header.nulls, new.header.nulls),
+        ("level", old.header.level, new.header.level),
+    ):
+        if before != after:
+            yield f"NOTE  {what} {before}, then {after}: what differs may not be the target"
 
 
 def sentence(change: Change) -> str:

@@ -1,6 +1,8 @@
 """What the reports of several runs are compared by: one end a case, also where it was played several times."""
 
 import re
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -76,6 +78,14 @@ def dialect_of(case: str) -> str:
 def name_of(case: str) -> str:
     """The id of a case without its file."""
     return case.partition("::")[2] or case
+
+
+def told_apart(targets: Sequence[tuple[str, str]]) -> list[str]:
+    """The names of targets, given with their reports: with the report where several have one name, and with a number where that is the same too."""
+    names = Counter(name for name, _ in targets)
+    shown = [name if names[name] == 1 else f"{name} ({report})" for name, report in targets]
+    several = Counter(shown)
+    return [name if several[name] == 1 else f"{name} #{n}" for n, name in enumerate(shown, start=1)]
 
 
 def of_one_profile(runs: list[PastRun]) -> str:

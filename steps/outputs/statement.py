@@ -12,7 +12,7 @@ from rollout_conformance.steps.engine.findings import BROKEN, LEVELS, Verdict
 from rollout_conformance.steps.engine.report_file import WORST_FIRST
 from rollout_conformance.steps.engine.run_summary import plural
 from rollout_conformance.steps.outputs.markdown import plain
-from rollout_conformance.steps.outputs.runs import PastRun
+from rollout_conformance.steps.outputs.runs import PastRun, told_apart
 
 KIND, FORMAT = "rollout-conformance statement", 1
 WORDS = {Verdict.PASS: "kept", Verdict.ERROR: "not judged", Verdict.INCONCLUSIVE: "not judged", Verdict.SKIP: "skipped"}
@@ -83,14 +83,15 @@ def _hash(target: object) -> str:
 
 def table(runs: Sequence[PastRun]) -> Iterator[str]:
     """The targets side by side, in Markdown: what is broken somewhere, and what is kept by all as a number."""
-    yield "| | " + " | ".join(plain(run.header.target) for run in runs) + " |"
+    names = told_apart([(run.header.target, run.file.name) for run in runs])
+    yield "| | " + " | ".join(map(plain, names)) + " |"
     yield "| --- |" + " --- |" * len(runs)
     for level in LEVELS:
         yield f"| {level.upper()} | " + " | ".join(_counted(run, level) for run in runs) + " |"
     for name in sorted(set().union(*(run.broken for run in runs))):
         yield f"| {name} | " + " | ".join(_cell(run, name) for run in runs) + " |"
-    silent = [run for run in runs if run.aborted]
-    yield from ("", *(f"{plain(run.header.target)}: no evidence, {run.aborted}" for run in silent)) if silent else ()
+    silent = [(name, run.aborted) for name, run in zip(names, runs, strict=True) if run.aborted]
+    yield from ("", *(f"{plain(name)}: no evidence, {why}" for name, why in silent)) if silent else ()
 
 
 def _counted(run: PastRun, level: str) -> str:
@@ -108,8 +109,17 @@ def _cell(run: PastRun, name: str) -> str:
     return f"broken ({', '.join(broken)})" if broken else word(worst)
 
 
-def sentence(run: PastRun) -> str:
+def sentences(runs: Sequence[PastRun]) -> Iterator[str]:
     """One line a target, for the terminal."""
+    names = told_apart([(run.header.target, run.file.name) for run in runs])
+    return (_sentence(name, run) for name, run in zip(names, runs, strict=True))
+
+
+def _sentence(name: str, run: PastRun) -> str:
     counts = _count(run, "must")
+    total = sum(counts.values())
     state = "no evidence" if run.aborted else "broken" if counts["broken"] else "kept"
-    return f"{run.header.target}  {state}: of {plural(sum(counts.values()), 'MUST')} that this run was about {_counted(run, 'must')}"
+    judged = (
+        f"of {plural(total, 'MUST')} that this run was about {_counted(run, 'must')}" if total else "no MUST was judged"
+    )
+    return f"{name}  {state}: {judged}"

@@ -3,6 +3,7 @@
 import pytest
 from click.testing import CliRunner
 
+from rollout_conformance.steps import requirement_search
 from rollout_conformance.steps.cli import cli
 
 
@@ -38,3 +39,11 @@ def test_several_requirements_are_explained_one_after_the_other() -> None:
     assert first.startswith("ROLLOUT-001  MUST")
     assert second.startswith("CHAT-001  MUST")
     assert "no such requirement" in str(CliRunner().invoke(cli, ["explain", "ROLLOUT-001", "CHAT-999"]).exception)
+
+
+def test_a_narrow_terminal_shows_whole_sentences() -> None:
+    some = requirement_search.every("trainer")[:1]
+    [wide], [narrow], [piped] = (list(requirement_search.lines(some, width)) for width in (80, 40, None))
+    assert (len(wide), wide.endswith("...")) == (80, True)
+    assert narrow == piped
+    assert narrow.endswith(".")

@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from rollout_conformance.steps.cli import cli
 from rollout_conformance.steps.outputs.history import is_flaky
+from rollout_conformance.steps.outputs.runs import told_apart
 
 ABOUT = "ROLLOUT-094"
 
@@ -194,3 +195,33 @@ def test_targets_stand_side_by_side(tmp_path: Path) -> None:
         "| MAY |  |  |",
         f"| {ABOUT} | broken (sync) | kept |",
     ]
+
+
+def test_a_difference_of_the_suite_is_not_taken_for_one_of_the_target(tmp_path: Path) -> None:
+    old = report(tmp_path / "old.ndjson", {"a[sync]": "pass"})
+    new = report(tmp_path / "new.ndjson", {"a[sync]": "pass"}, suite="2", tokenizer="u")
+    notes = [line for line in run("diff", old, new).output.splitlines() if line.startswith("NOTE")]
+    assert notes == [
+        "NOTE  suite 1, then 2: what differs may not be the target",
+        "NOTE  tokenizer t, then u: what differs may not be the target",
+    ]
+    assert "NOTE" not in run("diff", old, old).output
+
+
+def test_two_runs_of_a_target_are_told_apart_by_their_reports(tmp_path: Path) -> None:
+    first, second = (report(tmp_path / f"{name}.ndjson", {"a[sync]": "pass"}) for name in ("monday", "friday"))
+    other = report(tmp_path / "other.ndjson", {"a[sync]": "fail"}, target="http://other")
+    table, page = tmp_path / "t.md", tmp_path / "p.html"
+    result = run("statement", first, second, other, "--table", table, "--html", page)
+    names = [line.partition("  ")[0] for line in result.output.splitlines()]
+    assert names == ["http://h:1 (monday.ndjson)", "http://h:1 (friday.ndjson)", "http://other"]
+    header = table.read_text().splitlines()[0]
+    assert "(monday.ndjson)" in header
+    assert "(other.ndjson)" not in header
+    assert "http://h:1 (friday.ndjson)" in page.read_text()
+    assert told_apart([("a", "r"), ("a", "r"), ("b", "r")]) == ["a (r) #1", "a (r) #2", "b"]
+
+
+def test_a_run_that_judged_no_must_says_so(tmp_path: Path) -> None:
+    silent = report(tmp_path / "a.ndjson", {"a[sync]": "skip"}, aborted=True)
+    assert run("statement", silent).output == "http://h:1  no evidence: no MUST was judged\n"
