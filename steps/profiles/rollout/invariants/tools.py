@@ -84,7 +84,7 @@ def _answers(
 
 
 def _made_up(calls: list[JSON], inserted: list[JSON], seen: tuple[int, ...]) -> Iterator[Evidence]:
-    """A message of the assistant behind the results, before the next generation: the policy did not sample it. Other roles are the server's to add."""
+    """A message of the assistant behind the results, which the policy did not sample. Messages of other roles are the server's to add."""
     roles = [mapping(message).get("role") for message in inserted]
     if roles[: len(calls)] != ["tool"] * len(calls):
         return
