@@ -15,6 +15,7 @@ from rollout_conformance.steps.profiles.chat.view import CaseView
 
 ANY = "any"
 LONGEST = 80  # characters of a call
+NO_CALL, ARGUMENTS = "CHAT-042", "CHAT-040"
 
 
 @verb(
@@ -50,11 +51,12 @@ class ToolCalls(ResponseExpectation):
         ok = self._as_requested(called) if self.requested and self.names else self._in_order(called)
         expected = f"calls of {', '.join(self.names)}, with JSON objects as arguments" if self.names else "no call"
         observed = f"{_shown(choice)}, content {show(choice.content)}"
-        right = ok and all(map(_has_json_arguments, choice.calls))
+        readable = all(map(_has_json_arguments, choice.calls))
         missing = bool(self.names) and not called and _requires_call(response)
-        return Check(
-            right, expected, observed, ignored=self.requested and not ok, requirement="CHAT-042" if missing else ""
-        )
+        # Wrong whatever the case is about: no call where one was demanded, and the arguments of calls that are the right ones.
+        requirement = NO_CALL if missing else ARGUMENTS if ok and not readable else ""
+        ignored = self.requested and not ok
+        return Check(ok and readable, expected, observed, ignored=ignored, requirement=requirement)
 
     def _in_order(self, called: list[str]) -> bool:
         return len(called) == len(self.names) and all(
