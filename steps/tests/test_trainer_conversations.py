@@ -1,15 +1,22 @@
-"""Conversations of other forms than question and answer, and their prompts (TRAINER-183)."""
+"""Conversations of other forms than question and answer, and their prompts (TRAINER-183, CHAT-025)."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rollout_conformance.steps.engine.findings import SuiteError, Verdict
+from rollout_conformance.steps.engine.findings import Finding, Satisfied, SuiteError, Verdict
+from rollout_conformance.steps.engine.trace import Trace
+from rollout_conformance.steps.http.responses import Responses
 from rollout_conformance.steps.paths import TOKENIZER
 from rollout_conformance.steps.peers import tokens
-from rollout_conformance.steps.profiles.trainer.invariants.conversation_forms import other_forms
+from rollout_conformance.steps.peers.conversation_forms import other_forms
+from rollout_conformance.steps.profiles.chat.invariants.prompts import prompts
+from rollout_conformance.steps.profiles.chat.responses import ChatResponse
+from rollout_conformance.steps.profiles.chat.view import CaseView
+from rollout_conformance.steps.tests.chat_answers import BENCH
 from rollout_conformance.steps.tests.trainer_runs import card, found, played
 
 CALL = {"id": "call_a", "type": "function", "function": {"name": "add", "arguments": '{"a": 5,"b": 3}'}}
@@ -67,3 +74,14 @@ def test_a_prompt_of_changed_messages_is_found(rollouts: str, mutant: str) -> No
 def test_the_reference_renders_each_of_them(rollouts: str) -> None:
     outcomes = played(card(rollouts), lambda case: about(case, "conversation that begins with", "server adds"))
     assert [outcome.judgement.verdict for outcome in outcomes] == [Verdict.PASS] * 9
+
+
+@pytest.mark.parametrize(("text", "right"), [("assistant: {}", True), ("assistant: None{}", True), ("None", False)])
+def test_a_chat_server_may_give_its_template_another_form_too(tmp_path: Path, text: str, right: bool) -> None:
+    """CHAT-025: the content null as it was sent, or as "". `{}` stands for the arguments."""
+    described = tokens.Tokens(with_template(tmp_path / "t", PLAIN))
+    ids = described.encode(text.replace("{}", '{"a": 5, "b": 3}'))
+    body = {"choices": [], "prompt_token_ids": ids}
+    response = ChatResponse("it", 0, {"messages": [CALLING]}, 200, body)
+    view = CaseView(Trace(), Responses({"it": response}, ["it"]), replace(BENCH, tokens=described))
+    assert {type(one) for one in prompts(view)} == {Satisfied if right else Finding}

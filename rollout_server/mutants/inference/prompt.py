@@ -68,6 +68,21 @@ def _last_only(messages: Conversation) -> Conversation:
     return [m for m in messages[:-1] if m.get("role") == "system"] + list(messages[-1:])
 
 
+def _joined(messages: Conversation) -> Conversation:
+    """The results of one turn are one result."""
+    joined: list[Mapping[str, Any]] = []
+    for message in messages:
+        if joined and message.get("role") == joined[-1].get("role") == "tool":
+            joined[-1] = {**joined[-1], "content": f"{joined[-1].get('content')}\n{message.get('content')}"}
+        else:
+            joined.append(message)
+    return joined
+
+
+def _in_words(messages: Conversation) -> Conversation:
+    return [{**message, "content": "None"} if message.get("content") is None else message for message in messages]
+
+
 def _no_null(original: Any, request: ChatRequest, settings: Any) -> None:
     if any(m.get("content") is None for m in request.messages):
         raise errors.bad("the content of a message is a text", "messages")
@@ -123,6 +138,19 @@ MUTANTS = (
         also=("026",),
         what="system messages within the conversation are moved to its beginning",
         patch=after(chat_prompt, "history", _system_first),
+    ),
+    Mutant(
+        "results_joined",
+        breaks="025",
+        what="the results of several calls are rendered as one result",
+        patch=after(chat_prompt, "history", _joined),
+    ),
+    Mutant(
+        "none_as_text",
+        breaks="025",
+        also=("026", "043"),
+        what="the content of a message without text is rendered as the word None",
+        patch=after(chat_prompt, "history", _in_words),
     ),
     Mutant(
         "developer_dropped",

@@ -124,7 +124,7 @@ def _with_read_calls(original: Any, body: dict[str, Any]) -> bytes:
             function = call.get("function") if isinstance(call, dict) else None
             text = function.get("arguments") if isinstance(function, dict) else None
             read = failover.parse_json(text.encode()) if isinstance(text, str) else None
-            if isinstance(read, dict):
+            if isinstance(function, dict) and isinstance(read, dict):
                 function["arguments"] = json.dumps(read)
     return bytes(original(body))
 

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.live.trainer import first_difference
+from rollout_conformance.steps.peers.conversation_forms import other_forms
+from rollout_conformance.steps.peers.tokens import Tokens
 from rollout_conformance.steps.profiles.chat.invariants.evidence import broken, completions, satisfied
 from rollout_conformance.steps.profiles.chat.responses import ChatResponse
 from rollout_conformance.steps.profiles.chat.view import CaseView
@@ -33,10 +35,16 @@ def prompts(view: CaseView) -> Iterator[Evidence]:
 def _rendered(view: CaseView, response: ChatResponse, ids: tuple[int, ...]) -> Iterator[Evidence]:
     assert view.tokens is not None
     ours = tuple(view.tokens.prompt_ids(response.messages, response.request.get("tools")))
-    if ours == ids:
+    if ours == ids or _in_another_form(view.tokens, response, ids):
         yield satisfied(25)
     else:
         yield broken(25, *_place(view, ours, ids), response.n)
+
+
+def _in_another_form(tokens: Tokens, response: ChatResponse, ids: tuple[int, ...]) -> bool:
+    """Whether the template was given the same conversation in another form, such as "" for a content that is null."""
+    forms = other_forms(tokens, response.messages, response.request.get("tools") or ())
+    return any(tuple(tokens.encode(text)) == ids for text in forms)
 
 
 def _place(view: CaseView, ours: tuple[int, ...], theirs: tuple[int, ...]) -> tuple[str, str]:

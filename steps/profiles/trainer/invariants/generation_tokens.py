@@ -8,9 +8,9 @@ from rollout_conformance.steps.engine.findings import Evidence, Finding
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.lenient_json import mapping, mappings
 from rollout_conformance.steps.engine.trace import parse
+from rollout_conformance.steps.peers.conversation_forms import other_forms
 from rollout_conformance.steps.peers.token_oracle import completion_text
 from rollout_conformance.steps.peers.tokens import END_OF_TURN, Tokens
-from rollout_conformance.steps.profiles.trainer.invariants.conversation_forms import other_forms
 from rollout_conformance.steps.profiles.trainer.invariants.evidence import broken, satisfied
 from rollout_conformance.steps.profiles.trainer.state import Call, CaseView, JsonObject, RolloutState
 from rollout_conformance.steps.profiles.trainer.token_members import hint
