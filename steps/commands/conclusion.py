@@ -21,6 +21,7 @@ from rollout_conformance.steps.engine.run_summary import sentence
 from rollout_conformance.steps.outputs.facts import RunFacts
 from rollout_conformance.steps.outputs.files import GitHub
 from rollout_conformance.steps.profiles import profile_of
+from rollout_conformance.steps.profiles.parts import REQUIRES
 from rollout_conformance.steps.run_results import RunResults
 from rollout_conformance.steps.run_setup import RunOptions
 
@@ -96,6 +97,12 @@ def _code(facts: RunFacts, failed: bool, judged: bool, ended: Reason | None) -> 
     return NO_JUDGEMENT if errors else OK
 
 
+DECLARE = (
+    "What the target has of this, and does not show, is declared on its card under `capabilities`: --card FILE. "
+    "`rollout-conformance card` writes one."
+)
+
+
 def _of_played(outcomes: Sequence[Outcome]) -> Scope:
     return Scope(lambda: (outcome.case for outcome in outcomes))
 
@@ -108,6 +115,8 @@ def _judged(outcomes: list[Outcome], planned: int) -> bool:
         return False
     if executed == 0 or len(outcomes) != planned:
         click.echo(f"Nothing was judged: {executed} of {planned} planned cases were executed.", err=True)
+        if outcomes and all(outcome.judgement.reason.startswith(REQUIRES) for outcome in outcomes):
+            click.echo(DECLARE, err=True)
         return False
     if not any(outcome.judgement.requirements for outcome in outcomes):
         click.echo("Nothing was judged: no case gave evidence for a requirement, for the reasons above.", err=True)

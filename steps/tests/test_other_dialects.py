@@ -54,3 +54,14 @@ def test_nothing_is_called_kept_where_nothing_was_judged(
     assert told[0] in shown.out
     assert "No verdict: nothing was judged." in shown.out
     assert "Nothing was judged: " in shown.err
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"), [("requires `record`: a record", True), ("the suite has to start it", False)]
+)
+def test_where_all_is_skipped_for_what_a_card_declares_the_card_is_named(
+    reason: str, told: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outcomes = [Outcome(START[0], Judgement(Verdict.SKIP, {}, (), reason), None, 0, "")]
+    assert conclude(RunOptions(), outcomes, Baseline(), 1) == NO_JUDGEMENT
+    assert ("declared on its card under `capabilities`" in capsys.readouterr().err) is told

@@ -44,7 +44,7 @@ def lint_says(*words: object) -> tuple[int, str]:
 def test_files_in_folders_of_folders_are_checked_each_as_what_it_is_about(tmp_path: Path) -> None:
     folder = written(tmp_path, a_yaml=CHAT, deep__b_yaml=ROLLOUT, deep__er__c_feature=PROSE)
     code, output = lint_says(folder)
-    assert (code, output) == (OK, "chat: 1 cases, nothing wrong\nrollout: 8 cases, nothing wrong\n")
+    assert (code, output) == (OK, "chat: 1 case, nothing wrong\nrollout: 8 cases, nothing wrong\n")
 
 
 def test_what_is_wrong_with_own_files_is_told_and_fails(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from rollout_conformance.steps.profiles.training.invariants import (
     no_leaks,
     paths,
 )
+from rollout_conformance.steps.profiles.training.mistakes import mistakes
 from rollout_conformance.steps.profiles.training.peers import peers
 from rollout_conformance.steps.profiles.training.view import TrainingView, read
 from rollout_conformance.steps.profiles.training.vocabulary import VOCABULARY
@@ -51,6 +52,7 @@ PROFILE: Profile[TrainingState, TrainingView] = Profile(
     read=read,
     invariants=(aligned, complete, in_protobuf, metric_names, no_leaks, paths),
     cause=cause,
+    mistakes=mistakes,
     inconclusive_reason=too_far_apart,
     ends_by_itself=LOOP,
     at_any_level=frozenset({"TRAINING-202"}),
