@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.engine.suggestions import similar_names
 from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.profiles import DEFAULT, PROFILES, profile_of
 from rollout_conformance.steps.profiles.parts import Mutants
@@ -27,10 +28,9 @@ class MutantInfo:
 
 async def described(only: tuple[str, ...], profile: str = DEFAULT) -> list[str]:
     """A line for each mutant, and how one is served. Raises `SuiteError` for a name that is none."""
-    given = mutants_of(profile)
     lines = [f"{one.requirement}  {one.name:<24} {one.what}" for one in await listed(only, profile)]
-    serve = f"{given.variable}=NAME {sys.executable} -m uvicorn --factory {given.module}:create_app --port 9400"
-    return [*lines, "", f"One of them as a server: {serve}"]
+    of = "" if profile == DEFAULT else f" --profile {profile}"
+    return [*lines, "", f"One of them as a server: rollout-conformance serve mutant NAME{of}"]
 
 
 async def listed(only: tuple[str, ...], profile: str = DEFAULT) -> list[MutantInfo]:
@@ -45,8 +45,10 @@ async def listed(only: tuple[str, ...], profile: str = DEFAULT) -> list[MutantIn
     mutants = [_planted(line, module) for line in out.decode(errors="replace").splitlines()]
     unknown = set(only) - {mutant.name for mutant in mutants}
     if unknown or not mutants:
+        near = [meant for name in sorted(unknown) for meant in similar_names(name, [one.name for one in mutants])]
+        hint = f"Did you mean {' or '.join(near)}?" if near else f"`mutants --profile {profile} --list` shows them."
         raise SuiteError(
-            f"mutants: no mutant is called {', '.join(sorted(unknown)) or 'anything'}; `mutants --list` shows them"
+            f"no mutant of the profile {profile} is called {', '.join(sorted(unknown)) or 'anything'}. {hint}"
         )
     return [mutant for mutant in mutants if not only or mutant.name in only]
 

@@ -22,7 +22,9 @@ IDS = re.compile(r"\bECHO(?=-\d|_MUTANT)")
 def files(name: str) -> Mapping[str, str]:
     """The text of each file, by its path. Raises `SuiteError` for a name that a profile cannot have."""
     if NAME.fullmatch(name) is None:
-        raise SuiteError(f"--name {name!r}: the name of a profile is small letters and digits, such as `reranker`.")
+        raise SuiteError(
+            f"--name {name!r}: the name of a profile, by default that of its folder, is small letters and digits, such as `reranker`."
+        )
     if name in PROFILES:
         raise SuiteError(f"--name {name}: there is a profile of this name. Choose another one.")
     page = PAGE.read_text(encoding="utf-8")

@@ -23,6 +23,7 @@ from rollout_conformance.steps.profiles.base import Profile
 from rollout_conformance.steps.scenario.case_template import CaseTemplate, requirement
 from rollout_conformance.steps.scenario.examples import rows
 
+OF_A_CARD = frozenset({"dialects", "capabilities", "variants", "patience_s"})
 Verbs = Mapping[str, Verb]
 
 
@@ -42,6 +43,10 @@ def compiled(source: Source, profile: Profile) -> list[Case]:
     """The cases of a document that has been read. Raises `SuiteError` that lists every mistake."""
     if isinstance(source.value, list):
         raise source.problem((), "a list of cases has a name: write `cases:` on a line of its own above the first dash")
+    if isinstance(source.value, Mapping) and "cases" not in source.value and OF_A_CARD & set(source.value):
+        raise source.problem(
+            (), "this looks like a target card, which is given with --card; a file of cases has the key `cases`"
+        )
     document = yaml_source.validated(ScenarioFile, source)
     names: dict[str, int] = {}
     problems = ErrorCollector()

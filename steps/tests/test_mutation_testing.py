@@ -89,7 +89,7 @@ def test_a_quick_run_ends_when_the_mutant_is_found(monkeypatch: pytest.MonkeyPat
 
 
 def test_an_unknown_mutant_is_told() -> None:
-    with pytest.raises(SuiteError, match="no mutant is called nobody"):
+    with pytest.raises(SuiteError, match="no mutant of the profile rollout is called nobody"):
         asyncio.run(listed(("nobody",)))
 
 

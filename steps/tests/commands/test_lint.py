@@ -93,3 +93,13 @@ def test_files_of_other_tools_are_left_alone_where_a_hook_names_them(tmp_path: P
     assert f"{own}:5:5: no phrase for" in result.output
     assert f"{near}:" in result.output
     assert "other.yml" not in result.output
+
+
+def test_a_card_is_not_taken_for_cases(tmp_path: Path) -> None:
+    card = tmp_path / "card.yaml"
+    card.write_text("dialects: [sync]\n", encoding="utf-8")
+    result = CliRunner().invoke(cli, ["lint", str(card)])
+    assert result.exit_code == FINDINGS
+    assert "this looks like a target card, which is given with --card" in result.output
+    card.write_text("case: []\n", encoding="utf-8")
+    assert "unknown key 'case'. Did you mean cases?" in CliRunner().invoke(cli, ["lint", str(card)]).output

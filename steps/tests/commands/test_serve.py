@@ -145,3 +145,34 @@ def test_a_server_at_any_port_says_which(name: str, ran: list[Any]) -> None:
     assert port is not None
     ((served_by, variables),) = ran
     assert port[1] in (*served_by, *variables.values())
+
+
+def test_a_mutant_is_served_by_its_name(ran: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen: list[str | None] = []
+
+    def execv(_: str, words: list[str]) -> None:
+        ran.append(words[2:])
+        chosen.append(os.environ.get("WORKER_MUTANT"))
+
+    monkeypatch.setattr("os.execv", execv)
+    port = free_port()
+    before = dict(os.environ)
+    result = CliRunner().invoke(cli, ["serve", "mutant", "slot_leaks", "--profile", "worker", "--port", port])
+    os.environ.clear()
+    os.environ.update(before)
+    assert result.exit_code == 0
+    assert f"worker server on http://127.0.0.1:{port}, in which the slot of a job" in result.output
+    assert chosen == ["slot_leaks"]
+    module = "rollout_conformance.rollout_server.mutants.worker"
+    assert ran[0][:6] == ["uvicorn", "--factory", f"{module}:create_app", "--host", "127.0.0.1", "--port"]
+    assert importlib.util.find_spec(module) is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("slot_leak", "Did you mean slot_leaks"), ("quux", "`mutants --profile worker --list` shows them")],
+)
+def test_a_mutant_that_there_is_not_is_refused(name: str, told: str) -> None:
+    error = CliRunner().invoke(cli, ["serve", "mutant", name, "--profile", "worker"]).exception
+    assert isinstance(error, SuiteError)
+    assert told in str(error)
