@@ -85,7 +85,7 @@ def defaults(config: Config, command: click.Command, every: Mapping[str, click.P
     for name, value in config.options.items():
         converted = problems.attempt(partial(_value, config, name, value, every))
         if name in mine and mine[name].name is not None:
-            values[str(mine[name].name)] = converted
+            values[str(mine[name].name)] = [converted] if mine[name].multiple else converted
     problems.conclude()
     return values
 

@@ -9,6 +9,7 @@ import click
 from hypothesis.configuration import set_hypothesis_home_dir
 
 from rollout_conformance.steps.commands.exit_code import FINDINGS, NO_JUDGEMENT, OK
+from rollout_conformance.steps.commands.numbers import WholeNumber
 from rollout_conformance.steps.commands.target_options import target_options
 from rollout_conformance.steps.engine import early_end
 from rollout_conformance.steps.engine.findings import SuiteError
@@ -20,7 +21,7 @@ from rollout_conformance.steps.run_setup import RunOptions, ready
 
 @click.command("explore")
 @target_options
-@click.option("--walks", type=click.IntRange(1), default=150, show_default=True, help="Walks per dialect.")
+@click.option("--walks", type=WholeNumber(1), default=150, show_default=True, help="Walks per dialect.")
 @click.option("--seed", type=int, default=None, help="Other walks than the ones of every run.")
 @click.option(
     "--save-scenario",

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from rollout_conformance.steps import mutant_list, mutation_testing, report_register
+from rollout_conformance.steps.commands.numbers import WholeNumber
 from rollout_conformance.steps.engine import early_end
 from rollout_conformance.steps.profiles import DEFAULT, PROFILES
 
@@ -20,7 +21,7 @@ from rollout_conformance.steps.profiles import DEFAULT, PROFILES
     help="Judge by this method; may be repeated. Default: each mutant by the method that it names.",
 )
 @click.option("--list", "names_only", is_flag=True, help="Only list the mutants, with what is wrong with each.")
-@click.option("-j", "--jobs", type=click.IntRange(1), default=2, show_default=True, help="Mutants at once.")
+@click.option("-j", "--jobs", type=WholeNumber(1), default=2, show_default=True, help="Mutants at once.")
 @click.option(
     "--reports",
     is_flag=True,

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
+from rollout_conformance.steps.commands.numbers import WholeNumber
 from rollout_conformance.steps.outputs.files import NO_FILES, Outputs
 
 F = TypeVar("F", bound=Callable[..., None])
@@ -35,14 +36,12 @@ OPTIONS = (
     click.option("--fail-fast", is_flag=True, help="End the run at the first case that fails."),
     click.option(
         "--repeat",
-        type=click.IntRange(1, 1000),
+        type=WholeNumber(1, 1000),
         default=1,
         metavar="N",
         help="Play each case N times, and list those that differ.",
     ),
-    click.option(
-        "--slowest", type=click.IntRange(0), default=0, metavar="N", help="List the N cases that took longest."
-    ),
+    click.option("--slowest", type=WholeNumber(0), default=0, metavar="N", help="List the N cases that took longest."),
     click.option(
         "-v", "--verbose", count=True, help="Show each exchange when it has ended, on stderr; -vv with its bodies."
     ),

@@ -12,6 +12,7 @@ import httpx
 
 from rollout_conformance.steps.authoring import recorded_file
 from rollout_conformance.steps.commands.exit_code import NO_JUDGEMENT, OK
+from rollout_conformance.steps.commands.numbers import Number, WholeNumber
 from rollout_conformance.steps.commands.target_options import Address
 from rollout_conformance.steps.engine import early_end
 from rollout_conformance.steps.engine.early_end import ENDING
@@ -86,10 +87,10 @@ class Recording:
     show_default=True,
     help="Where the recorder listens, in place of the target.",
 )
-@click.option("--count", type=click.IntRange(1), default=None, metavar="N", help="End when N scenarios are written.")
+@click.option("--count", type=WholeNumber(1), default=None, metavar="N", help="End when N scenarios are written.")
 @click.option(
     "--patience",
-    type=click.FloatRange(0, min_open=True),
+    type=Number(0, min_open=True),
     default=3600,
     show_default=True,
     metavar="SECONDS",

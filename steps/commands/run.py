@@ -15,6 +15,7 @@ from rollout_conformance.steps.commands import comparison, on_cluster, options_o
 from rollout_conformance.steps.commands.conclusion import ended_early
 from rollout_conformance.steps.commands.exit_code import NO_JUDGEMENT, OK
 from rollout_conformance.steps.commands.left_out import note_left_out
+from rollout_conformance.steps.commands.numbers import Number, WholeNumber
 from rollout_conformance.steps.commands.on_cluster import Chosen
 from rollout_conformance.steps.commands.play_options import play_options, taken
 from rollout_conformance.steps.commands.playing import judge
@@ -60,7 +61,7 @@ from rollout_conformance.steps.sharding import Shard
 )
 @click.option(
     "--rate",
-    type=click.FloatRange(0, min_open=True),
+    type=Number(0, min_open=True),
     metavar="N",
     help="With --soak: begin N cases a second. Default: as many as -j allows.",
 )
@@ -95,10 +96,10 @@ from rollout_conformance.steps.sharding import Shard
     "--report", "report_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the NDJSON report here."
 )
 @click.option("--baseline", "known_file", type=click.Path(path_type=Path), help="YAML list of known failures.")
-@click.option("-j", "--jobs", type=click.IntRange(1), default=32, show_default=True, help="Cases in flight at once.")
+@click.option("-j", "--jobs", type=WholeNumber(1), default=32, show_default=True, help="Cases in flight at once.")
 @click.option(
     "--max-body",
-    type=click.IntRange(1),
+    type=WholeNumber(1),
     default=64,
     show_default=True,
     metavar="MIB",
@@ -106,7 +107,7 @@ from rollout_conformance.steps.sharding import Shard
 )
 @click.option(
     "--max-time",
-    type=click.FloatRange(0, min_open=True),
+    type=Number(0, min_open=True),
     default=900,
     show_default=True,
     metavar="SECONDS",

@@ -6,6 +6,7 @@ from importlib import import_module
 
 import click
 
+from rollout_conformance.steps.commands.numbers import WholeNumber
 from rollout_conformance.steps.commands.suggesting import SuggestingGroup
 from rollout_conformance.steps.engine import early_end
 from rollout_conformance.steps.mutant_list import listed, mutants_of
@@ -54,7 +55,7 @@ def command(ctx: click.Context) -> None:
     "--profile", default=DEFAULT, show_default=True, help=f"The profile of the mutant: {', '.join(PROFILES)}."
 )
 @click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", envvar="MUTANT_PORT", type=click.IntRange(0, 65535), default=9400, show_default=True)
+@click.option("--port", envvar="MUTANT_PORT", type=WholeNumber(0, 65535), default=9400, show_default=True)
 def mutant(name: str, profile: str, host: str, port: int) -> None:
     """A copy of a reference server with one known defect; `mutants --list` shows their names.
 

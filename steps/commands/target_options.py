@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import click
 
+from rollout_conformance.steps.commands.numbers import Number
 from rollout_conformance.steps.profiles import DEFAULT, PROFILES
 
 
@@ -21,6 +22,13 @@ class Address(click.ParamType[tuple[str, int]]):
         return host, int(port)
 
 
+def _one_dialect(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> str | None:
+    """The last of several would be judged alone, and the others be taken for judged."""
+    if len(value) > 1:
+        raise click.BadParameter("it is given twice. Name one, or none: then all that the target supports are judged.")
+    return value[0] if value else None
+
+
 OPTIONS = (
     click.option(
         "--profile",
@@ -28,7 +36,12 @@ OPTIONS = (
         show_default=True,
         help=f"The kind of system that is judged: {', '.join(PROFILES)}.",
     ),
-    click.option("--dialect", default=None, help="Judge only this dialect; default: all that the target supports."),
+    click.option(
+        "--dialect",
+        multiple=True,
+        callback=_one_dialect,
+        help="Judge only this dialect; default: all that the target supports.",
+    ),
     click.option("--target", default=None, help="app:module:factory | http://host:port | cmd:'command with {port}'."),
     click.option("--card", type=click.Path(path_type=Path), help="YAML file that describes the target."),
     click.option("--target-key", default=None, help="Key to send to the target."),
@@ -39,14 +52,14 @@ OPTIONS = (
     ),
     click.option(
         "--patience",
-        type=click.FloatRange(0, min_open=True),
+        type=Number(0, min_open=True),
         default=None,
         metavar="SECONDS",
         help="How long a silent target is waited for, also for a start request; default: as the card says.",
     ),
     click.option(
         "--wait",
-        type=click.FloatRange(0),
+        type=Number(0),
         default=0,
         metavar="SECONDS",
         help="Wait up to this time for a target that is still starting, or that lists no model yet.",

@@ -148,3 +148,11 @@ def test_the_help_names_the_profiles(command: str) -> None:
     words = ["new", "case"] if command == "new" else [command]
     told = " ".join(CliRunner().invoke(cli, [*words, "--help"]).output.split())
     assert f"judged: {', '.join(PROFILES)}." in told
+
+
+def test_the_dialect_of_a_file_is_one_and_that_of_the_command_line_wins(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / OWN).write_text("dialect = 'callback'\n")
+    assert given(monkeypatch, tmp_path, "run")["dialect"] == "callback"
+    assert given(monkeypatch, tmp_path, "run", "--dialect", "sync")["dialect"] == "sync"

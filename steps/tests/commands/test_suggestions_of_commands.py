@@ -47,3 +47,18 @@ def test_a_narrow_terminal_shows_whole_sentences() -> None:
     assert (len(wide), wide.endswith("...")) == (80, True)
     assert narrow == piped
     assert narrow.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("run --wait soon", "'soon' is not a valid number."),
+        ("run -j 1.5", "'1.5' is not a valid whole number."),
+        ("run --dialect sync --dialect callback", "'--dialect': it is given twice."),
+        ("doctor --dialect sync --dialect callback", "'--dialect': it is given twice."),
+    ],
+)
+def test_a_value_that_an_option_does_not_take_is_named(line: str, told: str) -> None:
+    result = CliRunner().invoke(cli, line.split())
+    assert result.exit_code == 2
+    assert told in result.output
