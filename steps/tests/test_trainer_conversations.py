@@ -70,6 +70,13 @@ def test_a_prompt_of_changed_messages_is_found(rollouts: str, mutant: str) -> No
     assert "TRAINER-183" in found(outcomes) <= {"TRAINER-183", "TRAINER-185"}
 
 
+@pytest.mark.parametrize("mutant", ["system_first", "results_joined", "none_as_text", "one_question"])
+def test_the_record_shows_the_prompts_of_the_dialect_callback(mutant: str) -> None:
+    described = card("control", {"TRAINER_DIALECTS": '["callback"]'}, dialects=["callback"])
+    outcomes = played(described, lambda case: about(case, "begins with", "server adds"), mutant)
+    assert found(outcomes) == {"TRAINER-183"}
+
+
 @pytest.mark.parametrize("rollouts", ["control", "open"])
 def test_the_reference_renders_each_of_them(rollouts: str) -> None:
     outcomes = played(card(rollouts), lambda case: about(case, "conversation that begins with", "server adds"))

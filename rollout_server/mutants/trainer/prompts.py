@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from rollout_conformance.rollout_server.mutants.dialects import SYNC
 from rollout_conformance.rollout_server.mutants.framework import Mutant, Patch, around
 from rollout_conformance.rollout_server.trainer import prompt
 
@@ -51,7 +50,6 @@ MUTANTS = (
         also=("185",),
         what="system messages behind other messages are moved to the front of the prompt",
         patch=_rendered(_system_first),
-        dialects=SYNC,
     ),
     Mutant(
         "results_joined",
@@ -59,7 +57,6 @@ MUTANTS = (
         also=("185",),
         what="the results of several calls are rendered as one result",
         patch=_rendered(_joined),
-        dialects=SYNC,
     ),
     Mutant(
         "none_as_text",
@@ -67,7 +64,6 @@ MUTANTS = (
         also=("185",),
         what="the content of a message without text is rendered as the word None",
         patch=_rendered(_in_words),
-        dialects=SYNC,
     ),
     Mutant(
         "one_question",
@@ -75,6 +71,5 @@ MUTANTS = (
         also=("185",),
         what="of several messages of the user in a row only the last one is rendered",
         patch=_rendered(_one_question),
-        dialects=SYNC,
     ),
 )

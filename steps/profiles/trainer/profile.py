@@ -36,6 +36,7 @@ from rollout_conformance.steps.profiles.trainer.invariants.doubled_end import do
 from rollout_conformance.steps.profiles.trainer.invariants.generations import replies
 from rollout_conformance.steps.profiles.trainer.invariants.leaks import leaks
 from rollout_conformance.steps.profiles.trainer.invariants.order import order
+from rollout_conformance.steps.profiles.trainer.invariants.recorded_prompts import recorded_prompts
 from rollout_conformance.steps.profiles.trainer.invariants.records import records
 from rollout_conformance.steps.profiles.trainer.logprobs import logprobs
 from rollout_conformance.steps.profiles.trainer.mistakes import mistakes
@@ -222,7 +223,7 @@ PROFILE: Profile[TrainerState, CaseView] = Profile(
     tables=TABLES,
     peers=peers,
     read=read,
-    invariants=(order, replies, records, doubled_ends, dropped_tools, logprobs, failures, leaks),
+    invariants=(order, replies, records, recorded_prompts, doubled_ends, dropped_tools, logprobs, failures, leaks),
     fuzz=Fuzz(
         fuzz_adapter.Adapter(),
         conforms="TRAINER-300",

@@ -42,7 +42,7 @@ def generation_tokens(
     else:
         yield satisfied(180)
     yield _sampled(view, call, body, ids, rollout.tools)
-    yield _prompt(view, call, prompt, past, rollout)
+    yield rendered_prompt(view, call, prompt, past, rollout)
 
 
 def _sampled(view: CaseView, call: Call, body: JsonObject, ids: list[int], tools: Sequence[Any]) -> Evidence:
@@ -56,7 +56,7 @@ def _sampled(view: CaseView, call: Call, body: JsonObject, ids: list[int], tools
     return _same_text(182, view.tokens, ids, expected, "token_ids", call.n)
 
 
-def _prompt(view: CaseView, call: Call, prompt: list[int], past: list[int], rollout: RolloutState) -> Evidence:
+def rendered_prompt(view: CaseView, call: Call, prompt: list[int], past: list[int], rollout: RolloutState) -> Evidence:
     """Whether the prompt ids are those of the conversation. While nothing was sampled there is one right encoding of it."""
     messages, tools = call.body["messages"], rollout.tools
     opening = not any(isinstance(m, dict) and m.get("role") == "assistant" for m in messages)
