@@ -139,7 +139,7 @@ MUTANTS = (
     Mutant(
         "first_tools",
         breaks="197",
-        also=("200",),
+        also=("183", "200"),
         what="the tools of the first rollout serve for all",
         patch=around(Session, "set_tools", _first_tools),
         dialects=CALLBACK,
