@@ -24,7 +24,7 @@ from rollout_conformance.steps.commands.watching import watch_option
 from rollout_conformance.steps.engine import early_end, lateness
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.early_end import ENDING
-from rollout_conformance.steps.live.backend_option import BOTH
+from rollout_conformance.steps.live.backend_option import BOTH, SCRIPTED
 from rollout_conformance.steps.profiles import profile_of
 from rollout_conformance.steps.profiles.base import Profile
 from rollout_conformance.steps.run_results import RunResults
@@ -158,6 +158,8 @@ def command(
     if dry_run:
         cases = meant(_loaded(run_options, paths, by_requirements))
         sys.exit(early_end.run(_dry_run(run_options, cases, how.verbose > 0, named=bool(files or patterns))))
+    if run_options.target is None and run_options.backend == SCRIPTED and (files or run_options.card):
+        click.echo("NOTE  No --target is given: the reference server of the suite is judged.", err=True)
     with ENDING.bounded(max_time, f"--max-time {max_time:g}"):
         found = RunResults(run_options, report_file, baseline_file.load(known_file, run_options.level))
         if run_options.backend != BOTH:

@@ -11,6 +11,7 @@ from rollout_conformance.steps.engine.error_collector import ErrorCollector
 from rollout_conformance.steps.engine.findings import Location
 from rollout_conformance.steps.engine.markers import MARKERS
 from rollout_conformance.steps.engine.suggestions import similar_names, unknown_name
+from rollout_conformance.steps.profiles import PROFILES
 from rollout_conformance.steps.profiles.base import Profile
 
 IDENTIFIER = re.compile(r"[A-Z]+-\d+")
@@ -29,8 +30,13 @@ def requirement(profile: Profile, name: str) -> Requirement:
         raise ValueError(
             f"{name} belongs to profile {owner}, and this file is read as profile {profile.name} (--profile {owner})"
         )
-    found = ", ".join(similar_names(name, profile.catalogue)) or "nothing"
-    raise ValueError(f"no requirement {name} in the catalogue. Near it: {found}.")
+    found = similar_names(name, profile.catalogue)
+    if not found and (prefix := IDENTIFIER.fullmatch(name)):
+        begin = prefix[0].rpartition("-")[0]
+        raise ValueError(
+            f"no requirement {name}: no profile with ids of {begin} is installed. Installed: {', '.join(PROFILES)}."
+        )
+    raise ValueError(f"no requirement {name} in the catalogue. Near it: {', '.join(found) or 'nothing'}.")
 
 
 @dataclass(frozen=True, slots=True)

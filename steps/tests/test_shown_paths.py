@@ -74,3 +74,26 @@ def test_ids_and_reruns_are_the_same_in_each_checkout(tmp_path: Path, monkeypatc
 def test_the_command_that_plays_a_case_of_the_suite_names_no_file() -> None:
     case = case_catalog.every("rollout")[0]
     assert case.at.file not in rerun(RunOptions(), case)
+
+
+@pytest.mark.parametrize(
+    ("words", "noted"),
+    [
+        (["a.yaml"], True),
+        (["--card", "card.yaml", "--case", "Five plus three"], True),
+        (["--case", "Five plus three", "--dialect", "sync"], False),
+        (["a.yaml", "--dry-run"], False),
+    ],
+)
+def test_who_names_files_and_no_target_learns_what_is_judged(project: Path, words: list[str], noted: bool) -> None:
+    (project / "a.yaml").write_text(RIGHT.replace("steps:", "dialects: [sync]\n  trainer: [{text: Done.}]\n  steps:"))
+    (project / "card.yaml").write_text("dialects: [sync]\n")
+    result = CliRunner().invoke(cli, ["run", *words])
+    assert result.exit_code == 0, result.output
+    assert ("NOTE  No --target is given: the reference server of the suite is judged." in result.stderr) is noted
+
+
+def test_a_profile_that_is_not_installed_is_named(project: Path) -> None:
+    (project / "a.yaml").write_text(RIGHT.replace("ROLLOUT-112", "MYPROFILE-001"))
+    told = CliRunner().invoke(cli, ["lint", "a.yaml"]).output
+    assert "no profile with ids of MYPROFILE is installed. Installed: rollout, trainer, chat," in told
