@@ -67,7 +67,7 @@ class StreamsIncrementally(ResponseExpectation):
             return None
         ok = (times[-1] - times[0]) / times[-1] > LEAST_SHARE
         observed = f"the first after {times[0]:.3f} s, the last after {times[-1]:.3f} s"
-        return Check(ok, f"{len(times)} chunks one after the other", observed)
+        return Check(ok, f"{len(times)} chunks one after the other", observed, timing=True)
 
 
 def _since_request(response: StreamedResponse, view: TracedView) -> list[float]:

@@ -49,6 +49,7 @@ def test_events_all_at_the_end_are_one_finding() -> None:
     found = evidence(ALL_AT_ONCE, ALL_AT_ONCE)
     assert len(found) == 1
     assert isinstance(found[0], Finding)
+    assert found[0].timing  # on a busy machine the target may sample, and the suite may read, all of them in one moment
 
 
 def test_one_good_stream_of_several_is_enough() -> None:
