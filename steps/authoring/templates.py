@@ -28,12 +28,10 @@ def case(kind: str, profile: Profile, about: str | None, title: str) -> str:
     """A case in YAML or a feature. It is about what its beginning is about; of another requirement a shipped case is the example, where there is
     one in YAML. Raises `SuiteError` for a requirement that does not exist and a title that cannot stand in it."""
     file = FOLDER / f"{profile.name}{SUFFIXES[kind]}"
-    if not file.is_file():
-        raise SuiteError(f"--profile {profile.name}: there is no beginning of a {kind}; copy one of its own cases.")
-    text = file.read_text(encoding="utf-8")
+    text = file.read_text(encoding="utf-8") if file.is_file() else ""
     found = ABOUT.search(text)
     own = found[1] if found else ""
-    wanted = about or own
+    wanted = about or own or next(iter(profile.catalogue))
     if wanted not in profile.catalogue:
         raise SuiteError(f"--about {wanted}: {_unknown(wanted, profile)}")
     if "::" in title or "[" in title or len(title.splitlines()) != 1 or UNPRINTABLE.search(title) or not title.strip():
@@ -44,6 +42,8 @@ def case(kind: str, profile: Profile, about: str | None, title: str) -> str:
     example = example_case.about(wanted, profile, title) if wanted != own and kind == "case" else None
     if example is not None:
         return f"# Every verb: rollout-conformance vocabulary --profile {profile.name}\n{example}{demand}"
+    if not text:
+        raise SuiteError(f"--profile {profile.name}: there is no beginning of a {kind}; copy one of its own cases.")
     shown = json.dumps(title, ensure_ascii=False) if kind == "case" else title.strip()
     others = OF_ANOTHER.format(wanted) if wanted != own else ""
     return ABOUT.sub(wanted, text).replace("{title}", shown) + demand + others

@@ -93,6 +93,20 @@ def changed(file: Path, old: str, new: str) -> Iterator[None]:
         file.write_text(kept, encoding="utf-8")
 
 
+def test_a_case_of_the_profile_begins_as_one_of_its_own(folder: Path) -> None:
+    """There is no template of a profile that the suite does not ship: its own case about the requirement is the example."""
+    file = folder / "new.yaml"
+    try:
+        written = command(folder, "new", "case", str(file), "--profile", "echo", "--title", "mine")
+        assert written.returncode == 0, written.stderr
+        checked = command(folder, "lint", str(file))
+        assert (checked.returncode, "echo: 1 case, nothing wrong" in checked.stdout) == (0, True), checked.stdout
+    finally:
+        file.unlink(missing_ok=True)
+    feature = command(folder, "new", "feature", str(folder / "new.feature"), "--profile", "echo")
+    assert "there is no beginning of a feature; copy one of its own cases" in feature.stderr
+
+
 def test_a_second_profile_of_one_name_is_reported_and_ignored(folder: Path) -> None:
     with changed(folder / "echo_profile-1.0.dist-info" / "entry_points.txt", "echo =", "router ="):
         done = command(folder, "lint")
