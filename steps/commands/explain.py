@@ -12,7 +12,7 @@ from rollout_conformance.steps.engine import bug_reports
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.requirement_text import requirement_text
 
-ID = re.compile(r"[A-Za-z]+-\d+")
+ID = re.compile(r"(?<![A-Za-z])[A-Za-z]+-\d+")
 
 
 @click.command("explain")

@@ -49,7 +49,7 @@ FREEDOMS = {
     "knows_nothing": Freedom(ONLY_ROUTED, (*CONTROL, "ROLLOUT-164", "ROLLOUT-213")),
     "time_in_digits": Freedom(ONLY_ROUTED, numbered(229)),
     "unlabelled_ungraded": Freedom(ONLY_ROUTED, numbered(215, 217), undecided=1),
-    "no_grader": Freedom(ONLY_ROUTED, numbered(30, 31, 50, 79, 95, 104, 112, 117, 132, 202), undecided=6),
+    "no_grader": Freedom(ONLY_ROUTED, numbered(30, 31, 50, 79, 95, 104, 112, 117, 132, 202), undecided=7),
     "says_ungraded": Freedom(ONLY_ROUTED, numbered(137, 147)),
     "only_strings": Freedom((*BOTH, "routed"), numbered(71, 93), undecided=3),
     "answers_unrun": Freedom(BOTH, numbered(80, 109, 110, 114, 115, 116)),
