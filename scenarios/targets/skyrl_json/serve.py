@@ -37,7 +37,7 @@ def main(scenarios: Path, port: int) -> None:
     api.app.state.engine_config = EngineConfig(
         base_model="tiny",
         backend="jax",
-        backend_config={"max_lora_adapters": 400, "max_lora_rank": 8},
+        backend_config={"max_lora_adapters": 300, "max_lora_rank": 8},
         checkpoints_base=work / "checkpoints",
         database_url=f"sqlite:///{work / 'tinker.db'}",
         session_cleanup_interval_sec=-1,
