@@ -26,7 +26,7 @@ ENDS: dict[str, Bend] = {
     "empty": lambda body: b"",
 }
 HUGE = "huge"  # a body without an end that anybody waits for
-PROBES = 11  # of a chat server, which are answered well
+PROBES = 12  # of a chat server, which are answered well
 
 
 class Hostile:

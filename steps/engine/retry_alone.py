@@ -48,6 +48,8 @@ class RetryPolicy:
             return None
         starved = judgement.cause is not None and judgement.cause.starved
         timed = starved or any(finding.timing for finding in new)
+        if timed and outcome.hurried:
+            return "it is about time, and the target was waited for less long than its card says"
         if timed and not outcome.alone:
             return "it is about time, and other cases kept the target busy"
         if outcome.late_s > (max(LATE_S, outcome.seconds) * SHARE if timed else (limit_s or LATE_S / SHARE) * SHARE):

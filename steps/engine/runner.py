@@ -172,7 +172,7 @@ class Runner(Generic[S, V]):
                     return outcome
                 if not self.retries.may_retry():
                     break
-                outcome = await self._once(case, apart=True)
+                outcome = await self._once(case, again=True)
         why = self.retries.reason_to_retry(outcome, limit_s)
         return outcome if why is None or not outcome.judgement.findings else retry_alone.unproven(outcome, why)
 
@@ -183,25 +183,27 @@ class Runner(Generic[S, V]):
     async def played_alone(self, case: Case) -> Outcome:
         """The outcome of a case while no other one uses its instance of the target."""
         async with self.retry_lock:
-            return await self._once(case, apart=True)
+            return await self._once(case, again=True)
 
-    async def _once(self, case: Case, apart: bool = False) -> Outcome:
+    async def _once(self, case: Case, again: bool = False) -> Outcome:
+        """One play of a case; `again` for a second look, with no other case beside it and the whole patience."""
         since, late_s, cpu_wait_s = time.monotonic(), 0.0, 0.0
         trace = Trace(on_close=partial(self.on_exchange, case) if self.on_exchange else None)
         if self.standstill.reason is not None:
             return Outcome(case, self._not_played(), trace, 0.0, self.rerun(case))
         most_s = self.most_s(case)
         disturbs = self.profile.disturbs(case)
-        apart = apart or disturbs
+        apart = again or disturbs
+        hurried = self._hurries() and not again
         try:
             async with self._slot(case, apart), self.instances.of(case, apart) as (target, well):
                 if disturbs and well:
                     self.standstill.has_answered()
                 since = self.playing[f"{case.name}[{case.dialect}]"] = time.monotonic()
                 cpu = CpuWait(target.process.pid if target.process else None)
-                waited = self.standstill.watched(self._patience(case, True))
+                waited = self.standstill.watched(self._patience(case, hurried=False))
                 async with limit(most_s, self.lateness.since), waited:
-                    session = await self._acted(case, target, trace, apart, not well)
+                    session = await self._acted(case, target, trace, apart, not well, hurried)
                 cpu_wait_s = cpu.seconds()
             judgement, late_s = await self._settled(case, session, since)
             if self.instances.is_shared(case) and (reason := await self._unreachable(trace)):
@@ -218,7 +220,9 @@ class Runner(Generic[S, V]):
         trace.trim()
         alone = apart or case.alone or EXCLUSIVE in case.tags
         seconds = time.monotonic() - since
-        return Outcome(case, judgement, trace, seconds, self.rerun(case), late_s, alone, cpu_wait_s=cpu_wait_s)
+        return Outcome(
+            case, judgement, trace, seconds, self.rerun(case), late_s, alone, cpu_wait_s=cpu_wait_s, hurried=hurried
+        )
 
     def most_s(self, case: Case) -> float:
         """How many seconds a case may take at most: longer than one request is waited for, so that what has no response in time is judged."""
@@ -254,14 +258,14 @@ class Runner(Generic[S, V]):
         if capacity is not None:
             self.limiters[""] = ConcurrencyLimiter(min(self.options.jobs, capacity))
 
-    def session(self, case: Case, target: Target, trace: Trace, apart: bool = True) -> Session[S]:
+    def session(self, case: Case, target: Target, trace: Trace, hurried: bool = False) -> Session[S]:
         """A session of this run against an instance of the target."""
         trace.epoch = time.monotonic()
         session: Session[S] = Session(
             target.base_url,
             self.client,
             trace,
-            self._patience(case, apart),
+            self._patience(case, hurried),
             self.options.card.settle_s,
             self.last_activity,
         )
@@ -272,21 +276,27 @@ class Runner(Generic[S, V]):
         session.busy, session.late = self._limiter(case.variant).shrink, self.lateness.since
         return session
 
-    def _patience(self, case: Case, apart: bool) -> float:
+    def _hurries(self) -> bool:
+        """Whether a first look is short: it is known that the target does not do something that it is waited for."""
+        return self.retries.silent
+
+    def _patience(self, case: Case, hurried: bool) -> float:
         """How long a silent target is waited for in this case, in seconds. Once it is known not to do something that it is waited for, a
         first look is short, and a second one, for what is new, as long as it was."""
         card = self.options.card
         waits = _waits_s(case)
         patience = max(card.patience_s + waits, card.limits(case.variant).longest() * 2)
         patience += LIVE_PATIENCE_S if self.options.live else 0.0
-        return min(patience, waits + HURRIED_S) if self.retries.silent and not apart else patience
+        return min(patience, waits + HURRIED_S) if hurried else patience
 
     def _not_played(self) -> Judgement:
         return Judgement(Verdict.ERROR, {}, (), f"not played: {self.standstill.reason}")
 
-    async def _acted(self, case: Case, target: Target, trace: Trace, apart: bool, unwell: bool) -> Session[S]:
+    async def _acted(
+        self, case: Case, target: Target, trace: Trace, apart: bool, unwell: bool, hurried: bool
+    ) -> Session[S]:
         """Perform the actions; one that waits in vain ends them, and the judge is told what it waited for."""
-        session = self.session(case, target, trace, apart)
+        session = self.session(case, target, trace, hurried)
         session.state["apart"], session.state["unwell"] = apart, unwell
         try:
             for step in case.actions:

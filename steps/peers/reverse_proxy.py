@@ -109,6 +109,8 @@ class ReverseProxy:
                 await send(_start(note.status, note.headers))
                 async for piece in response.aiter_raw():
                     note.body += piece
+                    if note.is_whole:  # the client has all of it with this piece, and may end the recording at once
+                        note.end()
                     await send({"type": "http.response.body", "body": piece, "more_body": True})
             note.end()
             await send({"type": "http.response.body", "body": b""})
@@ -132,6 +134,12 @@ class _Note:
         self.body = bytearray()
         self.fault: str | None = None
         self.ended = False
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the body has all the bytes that its Content-Length announces; a packed one has another length."""
+        told = dict(self.headers)
+        return "content-encoding" not in told and told.get("content-length") == str(len(self.body))
 
     def end(self, fault: str | None = None) -> None:
         if self.ended:

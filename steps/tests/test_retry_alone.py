@@ -89,6 +89,17 @@ def test_a_failure_of_a_target_that_waited_for_a_cpu_proves_nothing_where_its_ow
     assert (RetryPolicy().reason_to_retry(seen, limit_s) is not None) == again
 
 
+def test_what_was_waited_for_less_long_than_usual_is_waited_for_once_more() -> None:
+    retries = RetryPolicy()
+    hurried = replace(outcome(LATE, alone=True), hurried=True)
+    assert retries.reason_to_retry(hurried) == (
+        "it is about time, and the target was waited for less long than its card says"
+    )
+    assert (
+        retries.reason_to_retry(replace(outcome(BREACH, alone=True), hurried=True)) is None
+    )  # seen, and not waited for
+
+
 def test_a_target_that_ran_into_its_own_limits_while_it_waited_for_a_cpu_is_asked_again() -> None:
     starved = Cause("a request had the response 503", BREACH, starved=True)
     retries = RetryPolicy()
@@ -177,8 +188,8 @@ class Played(Runner):
         super().__init__(Options("http://x", card or Card()), SILENT, nothing_lacks, lambda case: "")
         self.plays, self.apart = list(plays), list[bool]()
 
-    async def _once(self, case: Case, apart: bool = False) -> Outcome:
-        self.apart.append(apart)
+    async def _once(self, case: Case, again: bool = False) -> Outcome:
+        self.apart.append(again)
         return self.plays.pop(0) if len(self.plays) > 1 else self.plays[0]
 
 
