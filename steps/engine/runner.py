@@ -194,11 +194,14 @@ class Runner(Generic[S, V]):
         most_s = self.most_s(case)
         disturbs = self.profile.disturbs(case)
         apart = again or disturbs
-        hurried = self._hurries() and not again
+        hurried = False
         try:
             async with self._slot(case, apart), self.instances.of(case, apart) as (target, well):
                 if disturbs and well:
                     self.standstill.has_answered()
+                hurried = (
+                    self._hurries() and not again
+                )  # what is known when the case begins, not when it began to wait for its turn
                 since = self.playing[f"{case.name}[{case.dialect}]"] = time.monotonic()
                 cpu = CpuWait(target.process.pid if target.process else None)
                 waited = self.standstill.watched(self._patience(case, hurried=False))
