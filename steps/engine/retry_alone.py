@@ -46,9 +46,9 @@ class RetryPolicy:
             return f"it failed while the target waited {outcome.cpu_wait_s:.1f} s for a CPU, with a limit of {limit_s:g} s of its own"
         if judgement.verdict is not Verdict.FAIL or not new:
             return None
-        starved = judgement.cause is not None and judgement.cause.starved
-        timed = starved or any(finding.timing for finding in new)
-        if timed and outcome.hurried:
+        waited = any(finding.timing for finding in new)
+        timed = waited or (judgement.cause is not None and judgement.cause.starved)
+        if waited and outcome.hurried:
             return "it is about time, and the target was waited for less long than its card says"
         if timed and not outcome.alone:
             return "it is about time, and other cases kept the target busy"

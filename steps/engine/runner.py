@@ -199,9 +199,7 @@ class Runner(Generic[S, V]):
             async with self._slot(case, apart), self.instances.of(case, apart) as (target, well):
                 if disturbs and well:
                     self.standstill.has_answered()
-                hurried = (
-                    self._hurries() and not again
-                )  # what is known when the case begins, not when it began to wait for its turn
+                hurried = self.retries.silent and not again  # known only now: it may have waited long for its turn
                 since = self.playing[f"{case.name}[{case.dialect}]"] = time.monotonic()
                 cpu = CpuWait(target.process.pid if target.process else None)
                 waited = self.standstill.watched(self._patience(case, hurried=False))
@@ -278,10 +276,6 @@ class Runner(Generic[S, V]):
         session.state["log_from"] = target.log_size()
         session.busy, session.late = self._limiter(case.variant).shrink, self.lateness.since
         return session
-
-    def _hurries(self) -> bool:
-        """Whether a first look is short: it is known that the target does not do something that it is waited for."""
-        return self.retries.silent
 
     def _patience(self, case: Case, hurried: bool) -> float:
         """How long a silent target is waited for in this case, in seconds. Once it is known not to do something that it is waited for, a

@@ -15,6 +15,7 @@ from rollout_conformance.steps.paths import ROOT
 FORMS = 'Write http://host:port, app:module:factory, or cmd:"command with {port}".'
 UVICORN = [sys.executable, "-m", "uvicorn"]
 OF_A_SHELL = frozenset({"cd", "source", ".", "export", "exec", "ulimit"})
+NO_SHELL = " No shell reads the command: write `sh -c '...'`, or name a script."
 BETWEEN_COMMANDS = frozenset({"&&", "||", "|", ";", "&", ">", "<", "2>&1"})
 
 
@@ -67,18 +68,14 @@ def about_no_program(words: Sequence[str]) -> str:
     """What to write where the first word is no program: empty unless the command is written for a shell."""
     if "=" in words[0]:
         return f" No shell reads the command: write `env {words[0]} ...`, or `env:` on the target card."
-    return _about_a_shell(words) if words[0] in OF_A_SHELL else ""
+    return NO_SHELL if words[0] in OF_A_SHELL else ""
 
 
 def about_early_end(words: Sequence[str], code: int | None) -> str:
     """Why a program may have ended before it answered."""
     if BETWEEN_COMMANDS.intersection(words):
-        return _about_a_shell(words)
+        return NO_SHELL
     return " A target has to run in the foreground until it is stopped." if code == 0 else ""
-
-
-def _about_a_shell(words: Sequence[str]) -> str:
-    return " No shell reads the command: write `sh -c '...'`, or name a script."
 
 
 def about_silence(pid: int, port: int) -> str:

@@ -4,9 +4,8 @@ pytest-bdd itself would drop the first of two scenarios of one name, pass an asy
 two matching steps, and run an outline without rows on its placeholders. All of these are errors here.
 """
 
-import inspect
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,7 @@ from rollout_conformance.steps.engine.yaml_source import BLOCK
 from rollout_conformance.steps.profiles import PROFILES
 from rollout_conformance.steps.profiles.base import Profile
 from rollout_conformance.steps.scenario import unknown_sentence
+from rollout_conformance.steps.scenario.call_step import CallStep
 from rollout_conformance.steps.scenario.case_template import IDENTIFIER, CaseTemplate, requirement
 from rollout_conformance.steps.scenario.examples import outline_suffix
 from rollout_conformance.steps.scenario.sentences import look_up
@@ -38,19 +38,6 @@ from rollout_conformance.steps.scenario.sentences import look_up
 KEYWORDS = ("Given", "When", "Then", "And", "But", "Examples:", "Background:")
 THEN = "then"
 PREFIX = re.compile(r'for (?P<part>\w+) "(?P<label>[\w-]+)", (?P<rest>.+)')
-
-
-@dataclass(frozen=True, slots=True)
-class CallStep:
-    """A phrase of Python that wants the session: called, and awaited if need be, inside the case's own task."""
-
-    function: Callable[..., object]
-    arguments: tuple[tuple[str, object], ...]
-
-    async def perform(self, session: Any) -> None:
-        result = self.function(session=session, **dict(self.arguments))
-        if inspect.isawaitable(result):
-            await result
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from rollout_conformance.steps.peers.end_of_turn_texts import TEXTS, left_in
+from rollout_conformance.steps.peers.end_of_turn_texts import TEXTS, are_requested, left_in
 from rollout_conformance.steps.profiles.chat.responses import ChatResponse
 from rollout_conformance.steps.tests.chat_answers import asked, judged, said
 
@@ -50,3 +50,18 @@ def test_reasoning_may_not_end_with_one_either() -> None:
     reply = said()
     reply["choices"][0]["message"] |= {"reasoning_content": f"I add them.{END}"}
     assert "CHAT-070" in judged(ChatResponse("it", 0, asked(), 200, reply))["broken"]
+
+
+@pytest.mark.parametrize(
+    ("request_", "asks"),
+    [
+        ({}, False),
+        ({"skip_special_tokens": True, "ignore_eos": False}, False),
+        ({"skip_special_tokens": False}, True),
+        ({"sampling_params": {"skip_special_tokens": False}}, True),
+        ({"parameters": {"ignore_eos": True}}, True),
+        ({"sampling_params": "none"}, False),
+    ],
+)
+def test_what_a_request_asks_for_is_found_wherever_its_dialect_writes_it(request_: dict[str, Any], asks: bool) -> None:
+    assert are_requested(request_) == asks

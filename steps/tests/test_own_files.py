@@ -120,6 +120,19 @@ def test_cases_in_folders_of_a_folder_are_cases_of_its_profile(tmp_path: Path, p
     assert {case.profile for case in cases} == {profile}
 
 
+def test_cases_are_read_again_only_where_a_file_beside_them_has_changed(tmp_path: Path) -> None:
+    file = written(tmp_path, scenarios__chat__x_yaml=CHAT) / "scenarios/chat/x.yaml"
+    first, second = (case_catalog.every("chat", tmp_path) for _ in range(2))
+    assert all(one is other for one, other in zip(first, second, strict=True))
+    second.clear()  # the list is the caller's own
+    file.write_text(CHAT.replace("name: ", "name: other ", 1), encoding="utf-8")
+    third = case_catalog.every("chat", tmp_path)
+    assert len(third) == len(first)
+    assert third[0].name == f"other {first[0].name}"
+    written(tmp_path, scenarios__chat__body_json="{}")  # a case may refer to it
+    assert case_catalog.every("chat", tmp_path)[0] is not third[0]
+
+
 def test_a_run_that_judges_nothing_could_not_judge(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Every case was played, and none gave evidence: nobody may take that for a pass."""
     file = written(tmp_path, a_yaml=ROLLOUT) / "a.yaml"

@@ -9,9 +9,8 @@ import pytest
 
 from rollout_conformance.rollout_server.mutants import router
 from rollout_conformance.rollout_server.tests import crashes
+from rollout_conformance.rollout_server.tests.router.failing_by_name import FAILING, WITH_A_FOLDER
 from rollout_conformance.rollout_server.tests.router.failing_tests import (
-    FAILING,
-    WITH_A_FOLDER,
     body_of_the_second_attempt,
     busy,
     developers,

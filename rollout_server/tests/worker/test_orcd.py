@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from rollout_conformance.rollout_server.tests.worker.support import executed, job, next_event, play, until_idle
+from rollout_conformance.rollout_server.worker.generation import Generation
 
 
 def kinds(events: list[Any]) -> list[str]:
@@ -112,6 +113,26 @@ def test_memory_that_runs_out_fails_the_largest_job() -> None:
         assert (large[-1]["code"], large[-1]["retriable"]) == ("VRAM_OOM", True)
 
     play(full, cache_tokens=60)
+
+
+def test_a_job_whose_generation_raises_fails_and_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = Generation.take
+
+    def take(self: Generation, logits: Any) -> Any:
+        if self.job.max_tokens == 5:
+            raise RuntimeError("a defect of ours")
+        return right(self, logits)
+
+    monkeypatch.setattr(Generation, "take", take)
+
+    async def both(client: httpx.AsyncClient) -> None:
+        fails = executed(client, **job(job_id="fails", max_tokens=5))
+        failed, other = await asyncio.gather(fails, executed(client, **job(job_id="other", max_tokens=6)))
+        assert (failed[-1]["type"], failed[-1]["code"]) == ("error", "INFERENCE_FAILED")
+        assert (other[-1]["type"], other[-1]["tokens_out"]) == ("end", 6)
+        assert (await executed(client, **job(job_id="later", max_tokens=2)))[-1]["type"] == "end"
+
+    play(both)
 
 
 def test_a_job_that_takes_too_long_fails() -> None:

@@ -182,18 +182,22 @@ class ChatPeers(NoPeers):
             told = f"{base_url} does not respond as an inference server: {seen}"
             raise NotUsable(told, starting=False, broken=True) from error
 
+    @property
+    def _hello(self) -> dict[str, object]:
+        """The body of a greeting."""
+        return {**({"model": self.model} if self.model else {}), **GREETING}
+
     async def served(self, client: httpx.AsyncClient, base_url: str, variant: str) -> None:
         """Wait until a server that was just started accepts a greeting: a frontend answers its health check before its model is there. One that
         never does is for the cases to judge."""
-        hello = {**({"model": self.model} if self.model else {}), **GREETING}
-        headers = {**self.card.headers, **self._headers()}
+        hello, headers = self._hello, {**self.card.headers, **self._headers()}
         with contextlib.suppress(TimeoutError, httpx.HTTPError, OSError):
             async with asyncio.timeout(self.card.start_s):
                 while is_starting((await client.post(f"{base_url}{CHAT}", json=hello, headers=headers)).status_code):
                     await asyncio.sleep(LOOK_AGAIN_S)
 
     async def _probe(self, http: httpx.AsyncClient, base_url: str) -> None:
-        hello = {**({"model": self.model} if self.model else {}), **GREETING}
+        hello = self._hello
         for name, more in PROBES.items():
             response = await http.post(f"{base_url}{CHAT}", json={**hello, **more}, headers=self._headers())
             body = parse(response.content)

@@ -5,9 +5,8 @@ from collections.abc import Iterator
 
 from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.engine.json_diff import show
-from rollout_conformance.steps.peers.end_of_turn_texts import left_in
+from rollout_conformance.steps.peers.end_of_turn_texts import are_requested, left_in
 from rollout_conformance.steps.profiles.chat.invariants.evidence import broken, completions, satisfied
-from rollout_conformance.steps.profiles.chat.responses import ChatResponse
 from rollout_conformance.steps.profiles.chat.view import CaseView
 
 EXPECTED = "a message without the text of the end-of-turn token"
@@ -17,7 +16,7 @@ ENDED = ("stop", "tool_calls")
 def end_of_turn(view: CaseView) -> Iterator[Evidence]:
     """No content and no reasoning of a choice that has ended by itself ends with the text of such a token."""
     for response in completions(view):
-        if _asks_for_it(response):
+        if are_requested(response.request):
             continue
         sent = json.dumps(response.request, ensure_ascii=False, default=str)
         for choice in response.choices:
@@ -29,11 +28,3 @@ def end_of_turn(view: CaseView) -> Iterator[Evidence]:
                 if found
                 else satisfied(70)
             )
-
-
-def _asks_for_it(response: ChatResponse) -> bool:
-    """Whether the request asks that such texts are part of the output (vLLM, SGLang), or that sampling goes on behind them."""
-    request = response.request
-    return request.get("skip_special_tokens") is False or any(
-        request.get(name) is True for name in ("include_stop_str_in_output", "no_stop_trim", "ignore_eos")
-    )

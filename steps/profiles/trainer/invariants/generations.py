@@ -8,7 +8,7 @@ from rollout_conformance.steps.engine.findings import Evidence, Finding
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.lenient_json import listed, mapping, mappings
 from rollout_conformance.steps.engine.trace import NotJson, parse
-from rollout_conformance.steps.peers.end_of_turn_texts import left_in
+from rollout_conformance.steps.peers.end_of_turn_texts import are_requested, left_in
 from rollout_conformance.steps.profiles.trainer.invariants.evidence import broken, satisfied
 from rollout_conformance.steps.profiles.trainer.invariants.generation_tokens import generation_tokens, is_integer
 from rollout_conformance.steps.profiles.trainer.state import Call, CaseView, JsonObject, sound
@@ -96,7 +96,7 @@ def _usage(view: CaseView, call: Call, body: JsonObject) -> Iterator[Evidence]:
 def _end_of_turn(call: Call, body: JsonObject) -> Iterator[Evidence]:
     """The text of the end-of-turn token belongs to the token ids, and not to the message."""
     content = mapping(choice(body).get("message")).get("content")
-    if not isinstance(content, str) or not finished(body) or call.body.get("skip_special_tokens") is False:
+    if not isinstance(content, str) or not finished(body) or are_requested(call.body):
         return
     if left_in(content, json.dumps(call.body, ensure_ascii=False, default=str)):
         yield broken(312, "a content without the text of the end-of-turn token", show(content[-60:]), call.n)

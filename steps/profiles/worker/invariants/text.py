@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from rollout_conformance.steps.engine.body_limits import Cut
 from rollout_conformance.steps.engine.findings import Evidence, Finding, Satisfied, evidence
 from rollout_conformance.steps.engine.json_diff import show
-from rollout_conformance.steps.peers.end_of_turn_texts import left_in
+from rollout_conformance.steps.peers.end_of_turn_texts import are_requested, left_in
 from rollout_conformance.steps.profiles.worker.dialects.base import FRAMED, READABLE
 from rollout_conformance.steps.profiles.worker.events import EOS
 from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerView
@@ -77,7 +77,7 @@ def whole_text(view: WorkerView) -> Iterator[Evidence]:
 def end_of_turn(view: WorkerView) -> Iterator[Evidence]:
     """The text of a job that the model has ended itself does not end with the text of the token that ended it."""
     for response in view.jobs:
-        if response.reason != EOS or response.spec.ignores_eos or not response.transcript.text:
+        if response.reason != EOS or are_requested(response.request) or not response.transcript.text:
             continue
         text = response.transcript.text
         observed = f"a text that ends with {show(text[-60:])}"
