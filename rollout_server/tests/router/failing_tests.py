@@ -1,4 +1,4 @@
-"""The test that each mutant of the router fails."""
+"""Tests that mutants of the router fail, beside those of the other modules; `failing_by_name.py` says which fails which."""
 
 import json
 from collections.abc import Callable
