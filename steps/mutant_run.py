@@ -142,7 +142,10 @@ def _by_fuzzing(mutant: MutantInfo, run_options: RunOptions) -> list[Outcome]:
 
     outcomes: list[Outcome] = []
     for dialect in mutant.dialects:
-        contract = contracts.load(file := profile_of(run_options.profile).contract.openapi(dialect), file.name)
+        file = profile_of(run_options.profile).contract.openapi(dialect)
+        if not file.is_file():  # OpenAPI describes no protobuf
+            continue
+        contract = contracts.load(file, file.name)
         with _one_at_a_time, LoopThread() as loop_thread:
             watch = Watch.over(replace(run_options, dialect=dialect), dialect, contract.shown, loop_thread)
             watch.on_outcome = outcomes.append

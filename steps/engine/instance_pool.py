@@ -34,13 +34,26 @@ class InstancePool:
     @contextlib.asynccontextmanager
     async def acquire(self) -> AsyncIterator[PooledInstance]:
         if self.free.empty() and len(self.made) < self.most:
-            self.made.append(PooledInstance(contextlib.AsyncExitStack()))
-            self.free.put_nowait(self.made[-1])
+            self._make()
         pooled = await self.free.get()
         try:
             yield pooled
         finally:
             self.free.put_nowait(pooled)
+
+    def _make(self) -> None:
+        self.made.append(PooledInstance(contextlib.AsyncExitStack()))
+        self.free.put_nowait(self.made[-1])
+
+    def widen(self, most: int) -> None:
+        """Have up to `most` instances from now on, also for the cases that wait for one already."""
+        self.most = max(self.most, most)
+        while len(self.made) < self.most:
+            self._make()
+
+    def targets(self) -> list[Target]:
+        """Those that are running."""
+        return [pooled.target for pooled in self.made if pooled.target is not None]
 
     async def aclose(self) -> None:
         for pooled in self.made:

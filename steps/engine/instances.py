@@ -18,6 +18,7 @@ MOST_POOLED, FEW_POOLED = 4, 2
 MOST_RESTARTS = 2  # of a shared instance that does not recover
 SOON_S = 5.0  # a target that starts within this is cheap to start
 STARTS_AT_ONCE = 2
+LAST_GRACE_S = 5.0  # for an orderly end when all cases have been played
 
 
 @dataclass(slots=True)
@@ -43,7 +44,10 @@ class Instances:
     async def aclose(self) -> None:
         for launch in self.started.values():
             launch.cancel()  # one that is still starting would be entered into a stack that has been left
-        await asyncio.gather(*self.started.values(), return_exceptions=True)
+        shared = await asyncio.gather(*self.started.values(), return_exceptions=True)
+        # All at once: each may take its whole grace, as a server does that waits for connections which it never ends.
+        running = [one for one in [*shared, *self.pool.targets()] if isinstance(one, Target)]
+        await asyncio.gather(*(one.stop(LAST_GRACE_S) for one in running))
         await self.pool.aclose()
         await self.stack.aclose()
 
@@ -95,6 +99,11 @@ class Instances:
             few = self.start_s >= SOON_S or self.card.variants
             self.pool.most = min(self.jobs, FEW_POOLED if few else MOST_POOLED)
         return self.pool
+
+    def widen(self) -> None:
+        """As many instances as there may be at most: the target leaves requests open, and what its cases do is wait."""
+        if self.pool.most:
+            self.pool.widen(min(self.jobs, MOST_POOLED))
 
     async def _ready(self, pooled: PooledInstance) -> Target:
         """The target of a pooled instance, as well as it was when it began; a fresh one where it does not recover."""

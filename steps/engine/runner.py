@@ -200,6 +200,8 @@ class Runner(Generic[S, V]):
                 if disturbs and well:
                     self.standstill.has_answered()
                 hurried = self.retries.silent and not again  # known only now: it may have waited long for its turn
+                if hurried:
+                    self.instances.widen()
                 since = self.playing[f"{case.name}[{case.dialect}]"] = time.monotonic()
                 cpu = CpuWait(target.process.pid if target.process else None)
                 waited = self.standstill.watched(self._patience(case, hurried=False))

@@ -14,6 +14,7 @@ from typing_extensions import TypeVar
 
 from rollout_conformance.steps.engine import http_client, lateness
 from rollout_conformance.steps.engine.findings import SuiteError
+from rollout_conformance.steps.engine.response_wait import response_wait
 from rollout_conformance.steps.engine.trace import NO_ANSWER, Event, Request, Response, Trace
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 # A target that makes no move at all for `patience_s` is given up on; one that is merely slow is waited for up to this many
 # times as long, because a queue in front of it is a right it has.
 MOST_PATIENCE = 6
+AFTER_SILENCE = 0.3  # of the patience, in a case in which a request had no response
 
 
 class WaitTimeout(Exception):
@@ -98,8 +100,10 @@ class Session(Generic[S, C]):
         n = self.trace.open(request, to_target=True, rollout=rollout)
         if sent:
             self.trace.event(rollout, by or self.role, sent, n)
+        patience_s = self.patience_s * self.patience_share
+        most_s = deadline_s or patience_s * MOST_PATIENCE
         try:
-            async with lateness.limit(deadline_s or self.patience_s * MOST_PATIENCE, self.late):
+            async with response_wait(self.trace, most_s, patience_s, self.late) as wait:
                 response = await self._answer(request, base_url or self.target)
             self.trace.close(n, response)
             self.last_activity.answers += 1
@@ -109,7 +113,7 @@ class Session(Generic[S, C]):
             self.unanswered += (
                 deadline_s is None
             )  # a deadline of its own may be that of a client that leaves on purpose
-            self.trace.close(n, fault=f"{NO_ANSWER} {deadline_s or self.patience_s * MOST_PATIENCE:g} s")
+            self.trace.close(n, fault=f"{NO_ANSWER} {wait.told('the last activity of a backend')}")
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             self.trace.close(n, fault=http_client.transport_fault(error))
         except SuiteError as error:
@@ -119,6 +123,12 @@ class Session(Generic[S, C]):
             self.trace.close(n, fault="given up by the suite")
             raise
         return n
+
+    @property
+    def patience_share(self) -> float:
+        """How much of its patience the session has left: one request without a response is what a case shows, and those after it are not
+        waited for as long."""
+        return AFTER_SILENCE if self.unanswered else 1.0
 
     async def _answer(self, request: Request, base_url: str) -> Response:
         reply = await self.client.send(self._built(request, base_url), stream=True)
@@ -182,6 +192,8 @@ class Session(Generic[S, C]):
 
     async def settle(self, for_s: float | None = None) -> None:
         """Listen on until nothing has happened in this case for so long (`settle_s` by default)."""
+        if for_s is None and self.unanswered:  # a case that waited in vain has listened for longer than that
+            return
         quiet_s = self.settle_s if for_s is None else for_s
         loop = asyncio.get_running_loop()
         last = loop.time()

@@ -56,6 +56,15 @@ class SoakBounds(BaseModel):
     )
 
 
+SUITE_IS_THE_ONLY_CLIENT: float = Field(
+    0,
+    ge=0,
+    le=MOST_PATIENCE_S,
+    description="how long after the end of a case it is kept open; the suite is the only client, and nothing comes late",
+)
+"""`settle_s` of a target that calls nobody by itself."""
+
+
 class Card(Limits):
     """`env` and `variants` need a target that the suite starts itself (`app:` or `cmd:`)."""
 

@@ -82,7 +82,7 @@ class Target:
             file.seek(since)
             return file.read()
 
-    async def stop(self) -> None:
+    async def stop(self, grace_s: float = GRACE_S) -> None:
         """SIGTERM to the process group, SIGKILL after a grace. Does nothing to a URL or a second time."""
         if self.process is None or self.stopped:
             return
@@ -91,7 +91,7 @@ class Target:
         if ENDING.reason is not None:
             GUARD.signal_all(signal.SIGTERM)  # so that none waits for the others
         try:
-            async with asyncio.timeout(ENDING.grace(GRACE_S)):
+            async with asyncio.timeout(ENDING.grace(grace_s)):
                 await self.process.wait()
         except TimeoutError:
             self.killed = True

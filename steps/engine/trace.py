@@ -88,8 +88,9 @@ class Trace:
     name, so that who waits for one need not read all of them after each.
 
     `behind` are the requests that a target sent on to the backends that the suite plays, each with the backend as `rollout`: they are
-    shown, and no finding names them by number. `on_close` is called with each exchange that ended. `troubles` are failures of the suite
-    itself while the case was played: what follows from one is not judged.
+    shown, and no finding names them by number. `at_backends` are called whenever a backend gets a request or sends something. `on_close` is
+    called with each exchange that ended. `troubles` are failures of the suite itself while the case was played: what follows from one is not
+    judged.
     """
 
     epoch: float = field(default_factory=monotonic)
@@ -100,6 +101,7 @@ class Trace:
     troubles: list[str] = field(default_factory=list)
     on_close: Callable[[Exchange], None] | None = None
     behind: list[Exchange] = field(default_factory=list)
+    at_backends: list[Callable[[], None]] = field(default_factory=list)
 
     def now(self) -> float:
         return monotonic() - self.epoch
@@ -120,19 +122,26 @@ class Trace:
     def forwarded(self, backend: str, request: Request) -> int:
         """Record a request that reached a backend; gives its number among those."""
         self.behind.append(Exchange(len(self.behind), False, backend, request, self.now()))
+        self._backend_acted()
         return len(self.behind) - 1
 
     def answered(self, n: int, response: Response | None = None, fault: str | None = None) -> None:
         """Record how a request to a backend ended; the first ending stands."""
         if n >= 0 and self.behind[n].ended is None:
             self.behind[n] = replace(self.behind[n], response=response, fault=fault, ended=self.now())
+            self._backend_acted()
 
     def sent_on(self, n: int, size: int) -> None:
         """Record that a backend has sent so many bytes more of its response."""
+        self._backend_acted()
         pieces = self.behind[n].pieces if n >= 0 else ()
         if n >= 0 and len(pieces) < MOST_PIECES:
             known = pieces[-1][1] if pieces else 0
             self.behind[n] = replace(self.behind[n], pieces=(*pieces, (self.now(), known + size)))
+
+    def _backend_acted(self) -> None:
+        for listener in tuple(self.at_backends):
+            listener()
 
     def streamed(self, n: int, pieces: Iterable[tuple[float, int]]) -> None:
         """Record when the parts of the body of exchange `n` came."""

@@ -18,7 +18,7 @@ async def repeat_until(
     began, since = loop.time(), monotonic()
     most_s = session.patience_s if for_s is None else for_s
     while not await attempt():
-        if loop.time() > began + most_s + session.late(since):
+        if loop.time() > began + most_s * session.patience_share + session.late(since):
             return False
         await asyncio.sleep(every_s)
     return True

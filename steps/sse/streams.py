@@ -1,6 +1,5 @@
 """A stream of server-sent events, read as it arrives: each event with its time, and no more of them than can have been requested."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +9,7 @@ import httpx
 from rollout_conformance.steps.engine import body_limits
 from rollout_conformance.steps.engine.http_client import COUNTED_BY_READER, headers, transport_fault
 from rollout_conformance.steps.engine.lenient_json import JSON
+from rollout_conformance.steps.engine.response_wait import response_wait
 from rollout_conformance.steps.engine.session import Session
 from rollout_conformance.steps.engine.trace import SILENT, STILL_SENDING, Headers, Request, Response, parse
 from rollout_conformance.steps.http.responses import KeptResponse
@@ -118,34 +118,19 @@ async def read_stream(
     A stream that breaks off is a reading with a fault. `while_it_sends`: the time that it may take begins anew with each event, as
     a slow model is no silent one."""
     n = session.trace.open(request, to_target=True, rollout="-")
-    limit_s = session.patience_s * PATIENCE
-    began = asyncio.get_running_loop().time()
-    last = began + (session.patience_s * MOST_PATIENCE if while_it_sends else limit_s)
+    patience_s = session.patience_s * session.patience_share
+    limit_s = patience_s * PATIENCE
+    most_s, quiet_s = (patience_s * MOST_PATIENCE, limit_s) if while_it_sends else (limit_s, patience_s)
     try:
-        async with (
-            asyncio.timeout(limit_s) as deadline,
-            session.client.stream(
-                request.method,
-                session.target + request.path,
-                content=request.body,
-                headers=dict(request.headers),
-                extensions={COUNTED_BY_READER: read.counts_itself},
-            ) as response,
-        ):
-            read.status, read.headers = response.status_code, headers(response)
-            async for piece in response.aiter_raw():
-                before = len(read.chunks)
-                read.add(piece, session.trace.now())
-                if not await read.fits():
-                    raise Endless(body_limits.beyond())
-                if enough(read):
-                    break
-                if while_it_sends and len(read.chunks) > before:
-                    deadline.reschedule(min(asyncio.get_running_loop().time() + limit_s, last))
+        async with response_wait(session.trace, most_s, quiet_s, session.late) as wait:
+            if while_it_sends:
+                wait.progressed()
+            await _read(session, request, read, enough, wait.heard)
     except TimeoutError:
         session.unanswered += 1
-        is_sending = while_it_sends and asyncio.get_running_loop().time() >= last
-        read.fault = f"{STILL_SENDING} {last - began:g} s" if is_sending else f"{SILENT} {limit_s:g} s"
+        is_sending = while_it_sends and not wait.silence.expired()
+        told = f"{most_s:g} s" if is_sending else wait.told("the last event")
+        read.fault = f"{STILL_SENDING if is_sending else SILENT} {told}"
     except Endless as error:
         read.fault = str(error)
     except (httpx.HTTPError, OSError) as error:
@@ -156,6 +141,28 @@ async def read_stream(
         session.last_activity.answers += 1
         session.touch()
     return n
+
+
+async def _read(
+    session: Session, request: Request, read: Reading, enough: Callable[[Reading], bool], heard: Callable[[], None]
+) -> None:
+    async with session.client.stream(
+        request.method,
+        session.target + request.path,
+        content=request.body,
+        headers=dict(request.headers),
+        extensions={COUNTED_BY_READER: read.counts_itself},
+    ) as response:
+        read.status, read.headers = response.status_code, headers(response)
+        async for piece in response.aiter_raw():
+            before = len(read.chunks)
+            read.add(piece, session.trace.now())
+            if not await read.fits():
+                raise Endless(body_limits.beyond())
+            if enough(read):
+                return
+            if len(read.chunks) > before:
+                heard()
 
 
 def recorded(session: Session, n: int, read: Reading) -> bytes:

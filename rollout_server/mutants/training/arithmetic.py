@@ -198,7 +198,7 @@ def _silent_config(original: Any, loss: Any, given: Any) -> Any:
 
 MUTANTS = (
     Mutant(
-        "accumulation_lost", breaks="001", also=("002",), what="forward_backward replaces earlier gradients",
+        "accumulation_lost", breaks="001", also=("002", "014"), what="forward_backward replaces earlier gradients",
         patch=around(ModelState, "accumulate", _last_only), dialects=TINKER,
     ),
     Mutant(

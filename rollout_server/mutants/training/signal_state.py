@@ -123,7 +123,11 @@ def _same_run(original: Any, app_state: Any, user: str, given: Any) -> Any:
 
 
 def _all_count(original: Any, self: ModelStore, user: str) -> int:
-    row = self._database.one("SELECT count(*) AS n FROM models WHERE user = ?", user)
+    computed = "gradients IS NOT NULL OR step > 0"
+    row = self._database.one(
+        f"SELECT count(*) AS n FROM models WHERE user = ? AND (status = 'running' OR NOT ({computed}))",  # noqa: S608
+        user,
+    )
     return int(row["n"]) if row else 0
 
 
@@ -225,7 +229,7 @@ MUTANTS = (
         patch=around(ModelStore, "count", lambda original, self, user: 0), dialects=SIGNAL,
     ),
     Mutant(
-        "completed_runs_count", breaks="126", what="a completed run does not free its slot",
+        "completed_runs_count", breaks="126", what="a run that is completed before it has computed anything keeps its slot",
         patch=around(ModelStore, "count", _all_count), dialects=SIGNAL,
     ),
     Mutant(

@@ -160,6 +160,7 @@ MUTANTS = (
         every(around(Scheduler, "abandon", _abandoned), around(Scheduler, "submit", _broken)),
         ALL,
         "200",
+        "049",
     ),
     mutant("stop_cuts", "058", "a worker that is stopped ends at once", put(Worker, "close", _at_once), ALL, "005"),
     mutant(

@@ -201,7 +201,11 @@ MUTANTS = (
     Mutant(
         "abort_empties",
         breaks="107",
-        also=("104",),
+        also=(
+            "104",
+            "009",
+            "102",
+        ),
         what="the last event of an aborted job has none of its tokens",
         patch=around(sglang, "body", _last_emptied),
         dialects=SGLANG,
@@ -227,6 +231,7 @@ MUTANTS = (
     Mutant(
         "duplicate_shared",
         breaks="052",
+        also=("008",),
         what="a second job with a running id gets the events of the first",
         patch=around(Scheduler, "submit", _shared),
         dialects=WITH_CANCEL,

@@ -203,6 +203,7 @@ MUTANTS = (
         "without a stream the last token is missing",
         around(TgiWriter, "whole", _whole_only),
         TGI,
+        "009",
     ),
     mutant(
         "llamacpp_whole_differs",
@@ -210,6 +211,7 @@ MUTANTS = (
         "without a stream the last token is missing",
         around(LlamaWriter, "whole", _whole_only),
         LLAMA,
+        "009",
     ),
     mutant(
         "tgi_text_cut", "105", "generated_text is not the text of the tokens", around(tgi, "shown", _text_stripped), TGI
@@ -220,6 +222,9 @@ MUTANTS = (
         "the last token of a stop text is not shown",
         around(vllm_generate, "choice", _trimmed_ids),
         VLLM,
+        "009",
+        "102",
+        "116",
     ),
     mutant(
         "sglang_stop_ids_cut",
@@ -227,6 +232,8 @@ MUTANTS = (
         "the last token of a stop text is not shown",
         around(sglang, "body", _trimmed_sglang),
         SGLANG,
+        "009",
+        "102",
     ),
     mutant("vllm_no_end", "005", "no chunk has a finish_reason", around(VllmWriter, "event", _never_ending), VLLM),
     mutant(
@@ -251,6 +258,7 @@ MUTANTS = (
         after(vllm_generate, "usage", _usage_short),
         VLLM,
         "012",
+        "127",
     ),
     mutant(
         "sglang_counter_short",

@@ -57,6 +57,7 @@ MUTANTS = (
         "a temperature below 0 is accepted",
         put(vllm_generate, "GenerateRequest", AnyTemperature),
         VLLM,
+        "131",
         by=FUZZING,
     ),
     mutant(

@@ -120,6 +120,7 @@ MUTANTS = (
     Mutant(
         "logprobs_aged",
         breaks="118",
+        also=("124",),
         what="the log probability of a token depends on its place in the output",
         patch=around(Generation, "_next_token", _aged),
         dialects=(*VLLM, *SGLANG, *LLAMA),

@@ -174,7 +174,13 @@ MUTANTS = (
     mutant("penalty_unbounded", "026", "repetition_penalty 2.01 is accepted", execute_model(AnyPenalty)),
     mutant("min_p_unbounded", "027", "min_p 1.01 is accepted", execute_model(AnyMinP)),
     mutant("five_stops", "028", "five stop texts are accepted", execute_model(FiveStops)),
-    mutant("stop_empty", "028", "an empty stop text is accepted", execute_model(EmptyStops)),
+    mutant(
+        "stop_empty",
+        "028",
+        "an empty stop text is accepted",
+        execute_model(EmptyStops),
+        "013",
+    ),
     mutant("seed_small", "030", "a seed of 2^31 is rejected", execute_model(SmallSeeds)),
     mutant("seed_any", "030", "a seed of 2^64 is accepted, and a negative one", execute_model(AnySeeds)),
     mutant(
@@ -195,7 +201,11 @@ MUTANTS = (
     ),
     mutant("errors_plain", "033", "a rejection is plain text", around(errors, "response", _plain), "020"),
     mutant(
-        "rejected_in_stream", "034", "a bad request is rejected within a stream", around(errors, "response", _in_stream)
+        "rejected_in_stream",
+        "034",
+        "a bad request is rejected within a stream",
+        around(errors, "response", _in_stream),
+        "056",
     ),
     mutant(
         "rejected_by_500",

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from rollout_conformance.steps.engine.target_card import Card
+from rollout_conformance.steps.engine.target_card import SUITE_IS_THE_ONLY_CLIENT, Card
 
 Path = Annotated[str, StringConstraints(pattern=r"^/\S*$")]
 
@@ -12,6 +12,7 @@ Path = Annotated[str, StringConstraints(pattern=r"^/\S*$")]
 class ServerCard(Card):
     """What an inference server and a router have in common."""
 
+    settle_s: float = SUITE_IS_THE_ONLY_CLIENT
     model: str | None = Field(None, description="the model to request; default: the first that the target lists")
     health: Path | None = Field(None, description="the path of the health check, for callers without a key")
     models: Path | None = Field(None, description="the path of the list of models; default: /v1/models")

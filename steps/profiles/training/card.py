@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from rollout_conformance.steps.engine.target_card import MOST_PATIENCE_S, Card
+from rollout_conformance.steps.engine.target_card import SUITE_IS_THE_ONLY_CLIENT, Card
 from rollout_conformance.steps.profiles.training.accounting import TOLERANCES
 
 
@@ -15,12 +15,7 @@ class TrainingCard(Card):
     tolerance: Literal["exact", "tight", "loose"] = Field(
         "tight", description="how far equal numbers may be apart: exact 1e-5, tight 1e-3, loose 5e-2"
     )
-    settle_s: float = Field(
-        0,
-        ge=0,
-        le=MOST_PATIENCE_S,
-        description="how long after the end of a case it is kept open; the suite is the only client, and nothing comes late",
-    )
+    settle_s: float = SUITE_IS_THE_ONLY_CLIENT
     learning_rate: float = Field(0.01, gt=0, le=1, description="of the steps that have to show in the logprobs")
     rank: int = Field(8, ge=1, le=512, description="of the LoRA adapters that the cases train")
     ppo_clip: tuple[float, float] | None = Field(

@@ -9,6 +9,7 @@ from rollout_conformance.steps.profiles.training.expectations import (
     CARRIED_OUT,
     LOOP,
     RESULT_MEMBERS,
+    CarriedOut,
     CarriedOutOrRejected,
     PendingOrResult,
     Rejected,
@@ -18,7 +19,7 @@ from rollout_conformance.steps.profiles.training.numeric_expectations import Eff
 from rollout_conformance.steps.profiles.training.responses import SIGNAL, TrainingResponse
 from rollout_conformance.steps.profiles.training.view import TrainingView
 
-BUSY = (429, 503)
+BUSY = frozenset({429, 503})
 FUTURES = ("TRAINING-027", "TRAINING-158")
 TINKER = {
     "create_session": "session_id",
@@ -73,6 +74,8 @@ def _option_rejected(case: Case, view: TrainingView) -> bool:
 def _cause(case: Case, view: TrainingView, response: TrainingResponse) -> Cause | None:
     if response.outcome == "done":
         return None if _may_be_pending(case, view, response) else _without_member(case, response)
+    if view.alone and response.status in BUSY and _is_after_limit(case, view, response):
+        return None
     if response.status in BUSY and not _is_named(case, view, response):
         return Cause(f"the target returned {response.status} by itself", since=response.n, again=True)
     if response.verb == "create_model" and _may_lack_room(view) and not _may_be_rejected(case, view, response):
@@ -139,6 +142,14 @@ def _is_named(case: Case, view: TrainingView, response: TrainingResponse) -> boo
     """Whether the case demands the very status of a response."""
     named = [step.what for step in case.expectations if isinstance(step.what, Status | Rejected)]
     return any(response.status in allowed_statuses(one.statuses) for one in named if response in view.named(*one.of))
+
+
+def _is_after_limit(case: Case, view: TrainingView, response: TrainingResponse) -> bool:
+    """Whether the case takes all the room that the target has, by itself, and demands that this call has room again."""
+    fills = [step.what for step in case.expectations if isinstance(step.what, Status | Rejected)]
+    carried_out = [step.what for step in case.expectations if isinstance(step.what, CarriedOut)]
+    limited = any(not BUSY.isdisjoint(allowed_statuses(one.statuses)) for one in fills)
+    return limited and any(response in view.named(*one.of) for one in carried_out)
 
 
 def _is_judged(case: Case, view: TrainingView, response: TrainingResponse) -> bool:

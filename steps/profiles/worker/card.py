@@ -4,12 +4,13 @@ from typing import Literal
 
 from pydantic import Field
 
-from rollout_conformance.steps.engine.target_card import Card
+from rollout_conformance.steps.engine.target_card import SUITE_IS_THE_ONLY_CLIENT, Card
 
 
 class WorkerCard(Card):
     """What a worker declares beside what every target may."""
 
+    settle_s: float = SUITE_IS_THE_ONLY_CLIENT
     model: str | None = Field(None, description="the model that the worker has loaded, as `started` names it")
     slots: int | None = Field(None, ge=1, description="how many jobs run at the same time; no more cases are in flight")
     framing: Literal["cumulative", "delta"] | None = Field(

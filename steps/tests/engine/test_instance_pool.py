@@ -37,6 +37,23 @@ def test_an_instance_is_reused_before_another_one_is_made() -> None:
     virtual_time.run(play())
 
 
+def test_a_pool_that_is_widened_has_instances_for_those_that_wait_already() -> None:
+    async def play() -> None:
+        pool = InstancePool(1)
+
+        async def case() -> None:
+            async with pool.acquire():
+                await asyncio.sleep(5)
+
+        asyncio.get_running_loop().call_later(1, pool.widen, 3)
+        await asyncio.gather(case(), case(), case())
+        assert virtual_time.now() == 6.0
+        pool.widen(2)
+        assert (pool.most, len(pool.made)) == (3, 3)
+
+    virtual_time.run(play())
+
+
 def test_an_instance_that_was_spoilt_is_ended_and_the_next_case_starts_one() -> None:
     async def play() -> None:
         pool = InstancePool(1)

@@ -1,11 +1,17 @@
 """Which cases share instances of the usual configuration, and how many of those there are."""
 
+import asyncio
+import contextlib
+
 import pytest
 
 from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import Location
-from rollout_conformance.steps.engine.instances import FEW_POOLED, MOST_POOLED, SOON_S, Instances
+from rollout_conformance.steps.engine.instance_pool import PooledInstance
+from rollout_conformance.steps.engine.instances import FEW_POOLED, LAST_GRACE_S, MOST_POOLED, SOON_S, Instances
 from rollout_conformance.steps.engine.target_card import Card
+from rollout_conformance.steps.engine.targets import Target
+from rollout_conformance.steps.tests import virtual_time
 
 CARD = Card.model_validate({"variants": {"one_slot": {"env": {}}}})
 
@@ -49,3 +55,27 @@ def test_beside_variants_there_are_fewer_instances_of_the_usual_configuration() 
     assert instances()._sized_pool().most == FEW_POOLED
     assert instances(card=Card())._sized_pool().most == MOST_POOLED
     assert instances(card=Card(), start_s=SOON_S)._sized_pool().most == FEW_POOLED
+
+
+def test_at_the_end_all_instances_are_stopped_at_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    stopping, most = 0, 0
+
+    async def stop(target: Target, grace_s: float = 0.0) -> None:
+        nonlocal stopping, most
+        stopping += 1
+        most = max(most, stopping)
+        await asyncio.sleep(grace_s)
+        stopping -= 1
+
+    async def play() -> float:
+        made = instances()
+        pool = made._sized_pool()
+        pool.made = [PooledInstance(contextlib.AsyncExitStack(), Target("http://pooled")) for _ in range(2)]
+        made.started[""] = asyncio.ensure_future(asyncio.sleep(0, Target("http://shared")))
+        await made.started[""]
+        await made.aclose()
+        return virtual_time.now()
+
+    monkeypatch.setattr(Target, "stop", stop)
+    assert virtual_time.run(play()) == LAST_GRACE_S
+    assert most == 3
