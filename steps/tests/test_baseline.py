@@ -1,17 +1,15 @@
 """Known failures: they stay in the counts, they excuse what they name and nothing else, and a list that nobody keeps is red."""
 
-import asyncio
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from rollout_conformance.steps import baseline_file, known_flaky
-from rollout_conformance.steps.baseline import Baseline, Entry, Known
-from rollout_conformance.steps.baseline_check import Scope, lines, stale
+from rollout_conformance.steps import baseline_file
+from rollout_conformance.steps.baseline import Baseline, Known
+from rollout_conformance.steps.baseline_check import Scope, stale
 from rollout_conformance.steps.baseline_silence import not_judged
 from rollout_conformance.steps.commands.conclusion import conclude
 from rollout_conformance.steps.commands.exit_code import FINDINGS, NO_JUDGEMENT, OK
@@ -22,35 +20,8 @@ from rollout_conformance.steps.engine.outcome import Outcome
 from rollout_conformance.steps.engine.report import ReportWriter
 from rollout_conformance.steps.engine.run_summary import totals
 from rollout_conformance.steps.paths import ROOT
-from rollout_conformance.steps.profiles import profile_of
-from rollout_conformance.steps.run_setup import Run, RunOptions
-
-MUST, OTHER, SHOULD = "ROLLOUT-094", "ROLLOUT-049", "ROLLOUT-103"
-CATALOGUE = profile_of("rollout").catalogue
-
-
-def case(name: str, about: str = MUST, dialect: str = "sync") -> Case:
-    return Case(name, "rollout", dialect, (about,), (), Location("x.feature", 7))
-
-
-def outcome(name: str, *broken: str, verdict: Verdict | None = None, about: str = MUST) -> Outcome:
-    fails = any(CATALOGUE[one].level == "must" for one in broken)
-    judged = {about: Verdict.PASS} | dict.fromkeys(broken, Verdict.FAIL)
-    verdict = verdict or (Verdict.FAIL if fails else Verdict.PASS)
-    if verdict in (Verdict.SKIP, Verdict.ERROR):
-        judged = {}
-    findings = tuple(Finding(one, "202", "500") for one in broken)
-    return Outcome(case(name, about), Judgement(verdict, judged, findings, "why"), None, 0.1, "")
-
-
-def entry(requirement: str = MUST, **members: object) -> Entry:
-    return Entry.model_validate({"requirement": requirement, "reason": "old agent", **members})
-
-
-def told(known: Baseline, outcomes: list[Outcome], every: list[Case] | None = None) -> list[str]:
-    marked = [known.marked(one) for one in outcomes]
-    cases = every if every is not None else [one.case for one in outcomes]
-    return lines(stale(known, marked, Scope(lambda: cases)))
+from rollout_conformance.steps.run_setup import RunOptions
+from rollout_conformance.steps.tests.baseline_outcomes import CATALOGUE, MUST, OTHER, SHOULD, case, entry, outcome, told
 
 
 def test_known_failures_and_warnings_are_counted_by_their_own_words() -> None:
@@ -260,46 +231,6 @@ def test_an_entry_that_is_expired_excuses_nothing_and_is_red() -> None:
         'ROLLOUT-094 in "a" is expired since 2026-11-27 (old agent): it excuses nothing. Repair it, or give it a new day.'
     ]
     assert Baseline([entry(until="2026-11-28")], today=date(2026, 11, 28)).marked(outcome("a", MUST)).judgement.known
-
-
-def played(known: Baseline, *verdicts: str) -> tuple[Outcome, int]:
-    """The outcome of a case whose plays break these requirements, and how many plays there were."""
-    plays: list[str] = []
-
-    async def play(_: Case) -> Outcome:
-        plays.append(verdicts[len(plays)])
-        return outcome("a", *([plays[-1]] if plays[-1] else ()))
-
-    runner = SimpleNamespace(play=play, played_alone=play, options=SimpleNamespace(live=False))
-    one = asyncio.run(known_flaky.played(cast("Run", SimpleNamespace(runner=runner)), case("a"), known))
-    return known.marked(one), len(plays)
-
-
-def test_a_known_flaky_case_is_played_again_until_it_passes() -> None:
-    one, plays = played(Baseline([entry(flaky=3)]), MUST, MUST, "")
-    assert (one.judgement.failed, one.judgement.flaky, plays) == (False, True, 3)
-    assert totals([one]) == "1 case: 1 flaky"
-
-
-def test_one_that_fails_each_time_is_red_and_says_so() -> None:
-    known = Baseline([entry(flaky=2)])
-    one, plays = played(known, MUST, MUST, MUST)
-    assert (one.judgement.failed, plays) == (True, 3)
-    assert told(known, [one]) == [
-        "ROLLOUT-094 in any case is listed as flaky (old agent) but failed 3 times in a row: it is not flaky any more."
-    ]
-
-
-def test_what_is_not_listed_as_flaky_is_played_once() -> None:
-    assert played(Baseline([entry(flaky=2)]), OTHER)[1] == 1
-    assert played(Baseline([entry()]), MUST)[1] == 1
-
-
-def test_a_known_flaky_case_that_passes_is_not_stale() -> None:
-    known = Baseline([entry(flaky=2)])
-    one, plays = played(known, "")
-    assert plays == 1
-    assert told(known, [one]) == []
 
 
 WRITTEN = """\

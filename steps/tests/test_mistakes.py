@@ -396,36 +396,3 @@ def test_a_file_in_another_encoding_in_a_folder_is_told(tmp_path: Path) -> None:
         (tmp_path / f"a.{ending}").write_text(text, encoding="utf-16")
     problems = lint.of_files([tmp_path], None, None).problems
     assert [problem.partition(": ")[2].partition(":")[0] for problem in problems] == ["is not UTF-8 text"] * 2
-
-
-REJECTED = """
-cases:
-- name: rejected
-  requirements: [ROLLOUT-042]
-  start: {max_turns: 0}
-  expect: [{start_rejected: 422}]
-"""
-
-
-@pytest.mark.parametrize(
-    ("start", "says"),
-    [
-        (
-            "{max_turns: 0}",
-            "routed and leased has no max_turns, so that it is not rejected; write `dialects: [sync, callback]`",
-        ),
-        ("{initial_messages: 7}", "write `dialects: [routed, leased]`"),
-        ("{max_turns: 0, messages: 7}", None),
-        ("{without: [messages]}", None),
-        ("{without: [server_url]}", "write `dialects: [sync, callback]`"),
-        ("{max_turns: 0}\n  dialects: [sync]", None),
-        ("{unknown: {x: 1}}", None),
-    ],
-)
-def test_a_start_request_that_must_be_rejected_differs_in_every_dialect(
-    told: Told, start: str, says: str | None
-) -> None:
-    """Else a server that ignores a member that its dialect has not, as it must, is accused."""
-    lines = told("yaml", REJECTED.replace("{max_turns: 0}", start))
-    assert [says in line for line in lines if says] == ([True] if says else []), lines
-    assert (lines == []) is (says is None)
