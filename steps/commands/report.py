@@ -8,7 +8,7 @@ import click
 from rollout_conformance.steps.engine import report_file
 from rollout_conformance.steps.engine.report_file import Header
 from rollout_conformance.steps.paths import TOKENIZER
-from rollout_conformance.steps.profiles import PROFILES, profile_of
+from rollout_conformance.steps.profiles import PROFILES
 from rollout_conformance.steps.report_page.beside import beside
 from rollout_conformance.steps.report_page.overview import CLOSING
 from rollout_conformance.steps.report_page.page import Sources, render
@@ -37,8 +37,7 @@ def command(file: Path, output: Path | None, other: Path | None, tokenizer: Path
     """Convert a report (run.ndjson) to one HTML file."""
     output = output or file.with_suffix(".html")
     found = report_file.read(file)
-    known = found.header.profile in {profile.name for profile in PROFILES.working()}
-    profile = profile_of(found.header.profile) if known else None
+    profile = PROFILES.get_working(found.header.profile)
     sources = Sources(
         profile.catalogue if profile else {},
         profile.closing if profile else CLOSING,

@@ -69,6 +69,13 @@ class Profiles(Mapping[str, "Profile"]):
             except BrokenProfile:
                 continue
 
+    def get_working(self, name: str) -> "Profile | None":
+        """The profile of that name, if there is one and it can be loaded. No other one is."""
+        try:
+            return self.get(name)
+        except BrokenProfile:
+            return None
+
     def problems(self) -> Iterator[str]:
         """What is wrong with the profiles of other packages, a line or more for each. All of them are loaded."""
         yield from self._points[1]

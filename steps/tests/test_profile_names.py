@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rollout_conformance.steps.paths import ROOT
-from rollout_conformance.steps.profiles import OURS
+from rollout_conformance.steps.profiles import OURS, Profiles
 
 STEPS = ROOT / "steps"
 MODULES = [
@@ -47,3 +47,12 @@ def test_the_engine_speaks_of_no_trainer_and_no_rollout(file: Path) -> None:
 def test_a_name_that_is_written_somewhere_is_found() -> None:
     tree = ast.parse('from rollout_conformance.steps.profiles.chat.view import A\nx = {"router": 1}\n')
     assert list(names(tree)) == ["from rollout_conformance.steps.profiles.chat.view", "router"]
+
+
+def test_a_working_profile_is_asked_for_without_the_import_of_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = {"broken": "no_such_module:PROFILE"}
+    profiles = Profiles({"rollout": OURS["rollout"], "router": "no_such_module:PROFILE"})
+    monkeypatch.setattr(profiles, "_points", ({**profiles.places, **broken}, ()))
+    assert profiles.get_working("rollout") is not None
+    assert profiles.get_working("broken") is None
+    assert profiles.get_working("unheard_of") is None
