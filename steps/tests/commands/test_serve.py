@@ -4,6 +4,7 @@ import importlib.util
 import os
 import re
 import socket
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -28,6 +29,15 @@ SET = (
 )
 
 
+@pytest.fixture(autouse=True)
+def _environment_stays() -> Iterator[None]:
+    """`serve` sets variables for the process that it becomes; here, that is the process of the tests."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
 @pytest.fixture
 def ran(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], dict[str, str]]]:
     """The modules that this process became, with the variables that were set for them."""
@@ -43,12 +53,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], dict[str, str]
 
 
 def served(*words: str, **env: str) -> int:
-    before = dict(os.environ)
-    try:
-        return CliRunner().invoke(cli, ["serve", *words], env=env).exit_code
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
+    return CliRunner().invoke(cli, ["serve", *words], env=env).exit_code
 
 
 def free_port() -> str:
@@ -156,10 +161,7 @@ def test_a_mutant_is_served_by_its_name(ran: list[Any], monkeypatch: pytest.Monk
 
     monkeypatch.setattr("os.execv", execv)
     port = free_port()
-    before = dict(os.environ)
     result = CliRunner().invoke(cli, ["serve", "mutant", "slot_leaks", "--profile", "worker", "--port", port])
-    os.environ.clear()
-    os.environ.update(before)
     assert result.exit_code == 0
     assert f"worker server on http://127.0.0.1:{port}, in which the slot of a job" in result.output
     assert chosen == ["slot_leaks"]
