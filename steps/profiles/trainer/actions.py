@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from rollout_conformance.steps.engine.http_client import path_segment
 from rollout_conformance.steps.engine.session import WaitTimeout
-from rollout_conformance.steps.engine.trace import Request, parse
+from rollout_conformance.steps.engine.trace import Exchange, Request, parse
 from rollout_conformance.steps.engine.verb_parsing import Written, made, members
 from rollout_conformance.steps.engine.verbs import phrase, verb
 from rollout_conformance.steps.peers import calculator
@@ -224,7 +224,7 @@ class ReadRecord:
         end = asyncio.get_running_loop().time() + session.patience_s
         while True:
             n = await session.send(Request("GET", path, control_key(session.context)), "-")
-            if not self.wait_for_end or _record_status(session, n) != "running":
+            if not self.wait_for_end or _shows_end(session.trace.exchanges[n]):
                 break
             if asyncio.get_running_loop().time() > end:
                 part.records.append(n)
@@ -253,10 +253,12 @@ def _starts(part: RolloutState) -> int:
     return len(part.hosted.starts) if part.hosted else 0
 
 
-def _record_status(session: TrainerSession, n: int) -> object:
-    exchange = session.trace.exchanges[n]
-    body = parse(exchange.response.body) if exchange.response else None
-    return body.get("status") if isinstance(body, dict) else None
+def _shows_end(exchange: Exchange) -> bool:
+    """Whether the record was read, and does not say that its rollout is running; without a response it is read again."""
+    if exchange.response is None:
+        return False
+    body = parse(exchange.response.body)
+    return not isinstance(body, dict) or body.get("status") != "running"
 
 
 def _has(session: TrainerSession, part: RolloutState, name: str) -> bool:

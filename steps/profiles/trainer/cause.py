@@ -64,6 +64,8 @@ def cause(catalogue: Mapping[str, Requirement], case: Case, view: CaseView) -> C
         return unreported
     if (unended := never_ended(case, view)) is not None:
         return unended
+    if (unread := _unread_record(case, view)) is not None:
+        return unread
     failed = next((item for item in failures(view) if isinstance(item, Finding)), None)
     if failed is not None:
         return Cause(failed.observed, failed, failed.exchanges[0], certain=True)
@@ -146,6 +148,18 @@ def _is_about_start(what: object) -> bool:
 
 def _is_no_answer(status: int | None) -> bool:
     return status is None or status == 429 or status >= 500
+
+
+def _unread_record(case: Case, view: CaseView) -> Cause | None:
+    """The last reading of a record that the trainer was too busy for, or that had no response: it shows nothing of the rollout."""
+    if any(isinstance(what := step.what, ControlStatus) and what.request == "record" for step in case.expectations):
+        return None
+    for n in (part.records[-1] for part in view.rollouts.values() if part.records):
+        status, body = view.answer(n)
+        if status is None or status in BUSY:
+            told = view.exchange(n).fault or "no response" if status is None else f"{status} {show(body)}"
+            return Cause(f"the record of the rollout could not be read: {told}", since=n, again=True)
+    return None
 
 
 def _is_demanded(case: Case, status: int | None) -> bool:
