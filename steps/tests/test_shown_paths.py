@@ -81,11 +81,12 @@ def test_the_command_that_plays_a_case_of_the_suite_names_no_file() -> None:
     [
         (["a.yaml"], True),
         (["--card", "card.yaml", "--case", "Five plus three"], True),
-        (["--case", "Five plus three", "--dialect", "sync"], False),
+        (["--case", "Five plus three", "--dialect", "sync"], True),
+        (["--case", "Five plus three", "--target", "app:rollout_server.rollout.app:create_app"], False),
         (["a.yaml", "--dry-run"], False),
     ],
 )
-def test_who_names_files_and_no_target_learns_what_is_judged(project: Path, words: list[str], noted: bool) -> None:
+def test_who_names_no_target_learns_what_is_judged(project: Path, words: list[str], noted: bool) -> None:
     (project / "a.yaml").write_text(RIGHT.replace("steps:", "dialects: [sync]\n  trainer: [{text: Done.}]\n  steps:"))
     (project / "card.yaml").write_text("dialects: [sync]\n")
     result = CliRunner().invoke(cli, ["run", *words])
