@@ -207,3 +207,11 @@ def test_a_turn_that_a_stop_text_ended_has_no_end_of_turn() -> None:
 
 def test_a_missing_line_break_behind_a_turn_is_found() -> None:
     assert later("Eight.<|im_end|>", INSERTED[1:]) == {"TRAINER-183"}
+
+
+def test_a_message_that_the_request_does_not_have_is_found_before_the_others() -> None:
+    assert later("Eight.<|im_end|>", f"\n<|im_start|>system\nYou help.<|im_end|>{INSERTED}") == {"TRAINER-183"}
+
+
+def test_the_end_of_a_truncated_turn_may_be_inserted() -> None:
+    assert later("Eig", f"ht.<|im_end|>{INSERTED}", stop=["."]) - {"TRAINER-182"} == set()

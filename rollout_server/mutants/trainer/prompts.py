@@ -1,6 +1,7 @@
 """Defects of the messages that the chat template is given."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from rollout_conformance.rollout_server.mutants.framework import Mutant, Patch, around
@@ -43,7 +44,46 @@ def _one_question(messages: Messages) -> Messages:
     return [one for one, after in zip(messages, following, strict=True) if not one["role"] == after["role"] == "user"]
 
 
+DEFAULT_SYSTEM = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
+
+
+def _system_again(
+    original: Any, tokens: Any, past: Any, known: Messages, messages: Messages, tools: Any
+) -> prompt.Prompt:
+    """The results are rendered alone, with the system message that the chat template writes by default."""
+    built: prompt.Prompt = original(tokens, past, known, messages, tools)
+    if not past.turns or messages[len(known)]["role"] != "tool":
+        return built
+    inserted = (*tokens.encode(DEFAULT_SYSTEM), *built.inserted)
+    return replace(built, token_ids=past.token_ids + inserted, inserted=inserted)
+
+
+def _unopened(original: Any, tokens: Any, past: Any, known: Messages, messages: Messages, tools: Any) -> prompt.Prompt:
+    """A prompt of a later turn does not open the turn of the assistant."""
+    built: prompt.Prompt = original(tokens, past, known, messages, tools)
+    opening = len(tokens.encode(tokens.render(messages, tools))) - len(
+        tokens.encode(tokens.render(messages, tools, generation=False))
+    )
+    if not past.turns:
+        return built
+    return replace(built, token_ids=built.token_ids[:-opening], inserted=built.inserted[:-opening])
+
+
 MUTANTS = (
+    Mutant(
+        "system_message_with_results",
+        breaks="183",
+        also=("185", "190"),
+        what="the results of tools are inserted with another system message before them",
+        patch=around(prompt, "build", _system_again),
+    ),
+    Mutant(
+        "turn_not_opened",
+        breaks="183",
+        also=("185", "190"),
+        what="the prompt of a later turn does not open the turn of the assistant",
+        patch=around(prompt, "build", _unopened),
+    ),
     Mutant(
         "system_first",
         breaks="183",

@@ -86,10 +86,16 @@ def _whole_prompt(
     tail = _inserted_text(tokens, messages, tools, whole, tokens.ends_turn(past))
     if tail is None or prompt[: len(past)] != past or not past:
         return _rendered(tokens, messages, tools, prompt, whole, n)
-    if tokens.decode(prompt).endswith(tail):
-        return satisfied(183)
     observed = tokens.decode(prompt[len(past) :])
+    if tokens.decode(prompt).endswith(tail) and not _added(observed, tail, whole):
+        return satisfied(183)
     return broken(183, f"{show(tail)} behind the tokens of the turn before", show(observed), n)
+
+
+def _added(inserted: str, tail: str, whole: str) -> str:
+    """What is inserted before the tail of a conversation and is not part of it: a truncated turn lacks its end, which belongs there."""
+    before, known = (re.sub(r"\s+", "", text.removesuffix(tail)) for text in (inserted, whole))
+    return before if inserted.endswith(tail) and not known.endswith(before) else ""
 
 
 def _rendered(
