@@ -8,6 +8,7 @@ from rollout_conformance.rollout_server.mutants.inference import (
     javascript,
     prompt,
     replies,
+    reported_defects,
     sampling,
     streams,
     tokens,
@@ -30,6 +31,7 @@ CATALOGUE = Catalogue(
         streams.MUTANTS,
         tokens.MUTANTS,
         tools.MUTANTS,
+        reported_defects.MUTANTS,
     ),
 )
 ALL = CATALOGUE.mutants

@@ -52,7 +52,7 @@ def _continued(earlier: ChatRequest, before: Actions, given: Mapping[str, Any]) 
         raise ValueError(
             f"the request was sent {earlier.times} times: which of the responses is continued is not clear"
         )
-    fresh = {"user": "", "messages": [], "exceeds_context": False}
+    fresh = {"user": "", "messages": [], "exceeds_context": False, "fills_context": False}
     return _again(earlier, {**fresh, "continues": _word_for(earlier, before), **given})
 
 

@@ -65,6 +65,8 @@ class ChatRequest(RequestAction):
     "Whether `messages` hold a history that the server would not have generated: then it is not compared with a rendered prompt."
     exceeds_context: bool = False
     "Whether the request has more tokens than the context of the model."
+    fills_context: bool = False
+    "Whether `max_tokens` is one less than the context of the model: the prompt fits into the context, and does not fit beside the output."
     bans_first_token_of: ResponseName = ""
     "The response whose first token has a `logit_bias` of -100; without token ids, none has."
     stop_in: ResponseName = ""
@@ -115,6 +117,8 @@ class ChatRequest(RequestAction):
             body["tools"] = [calculator.tool(name) for name in self.tools]
         if self.stream:
             body["stream"] = True
+        if self.fills_context:
+            body["max_tokens"] = context.context_tokens - 1
         body |= {**self.body, **self._bias(session), **self._stop(session)}
         return {name: value for name, value in body.items() if name not in self.without}
 
