@@ -9,6 +9,7 @@ from rollout_conformance.rollout_server.mutants.worker import (
     jobs,
     native,
     native_requests,
+    reported_defects,
     requested,
     sampling,
     scores,
@@ -41,6 +42,7 @@ CATALOGUE = Catalogue(
         scores.MUTANTS,
         requested.MUTANTS,
         ignored.MUTANTS,
+        reported_defects.MUTANTS,
     ),
     variants=VARIANTS,
 )
