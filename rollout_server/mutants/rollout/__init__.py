@@ -14,6 +14,7 @@ from rollout_conformance.rollout_server.mutants.rollout import (
     leased,
     mask,
     replies,
+    reported_defects,
     results,
     retries,
     routed,
@@ -48,6 +49,7 @@ CATALOGUE = Catalogue(
         termination.MUTANTS,
         tools.MUTANTS,
         validation.MUTANTS,
+        reported_defects.MUTANTS,
     ),
     variants=VARIANTS,
 )
