@@ -17,6 +17,7 @@ from rollout_conformance.rollout_server.mutants.router import (
     javascript,
     metrics,
     rate_limits,
+    reported_defects,
     routing,
     stream_members,
     streams,
@@ -48,6 +49,7 @@ CATALOGUE = Catalogue(
         stream_members.MUTANTS,
         streams.MUTANTS,
         validation.MUTANTS,
+        reported_defects.MUTANTS,
     ),
 )
 ALL = CATALOGUE.mutants

@@ -13,6 +13,7 @@ from rollout_conformance.rollout_server.mutants.training import (
     protobuf_defects,
     publication_defects,
     reported_defects,
+    reported_state,
     rest_defects,
     sampling_defects,
     sharing_defects,
@@ -53,6 +54,7 @@ CATALOGUE = Catalogue(
         tenants.MUTANTS,
         tinker_surface.MUTANTS,
         wide_defects.MUTANTS,
+        reported_state.MUTANTS,
     ),
     variants=VARIANTS,
 )
