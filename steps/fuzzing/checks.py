@@ -13,6 +13,7 @@ from rollout_conformance.steps.engine import internal_error_patterns
 from rollout_conformance.steps.engine.findings import Finding
 from rollout_conformance.steps.engine.redaction import redacted
 from rollout_conformance.steps.fuzzing.request_observer import Watch, sent
+from rollout_conformance.steps.http.keys import recognisable
 
 if TYPE_CHECKING:
     import schemathesis
@@ -60,8 +61,7 @@ def no_internals(watch: Watch, response: "schemathesis.Response", case: "Generat
 
 def no_secrets(watch: Watch, response: "schemathesis.Response", case: "GeneratedCase") -> None:
     """The key that the server requires is in no response."""
-    key = watch.key
-    if key and key.encode() in (response.content or b""):
+    if any(key.encode() in (response.content or b"") for key in recognisable([watch.key])):
         raise broken(
             case.operation.label,
             watch.run.profile.catalogue[watch.fuzz.no_secrets],

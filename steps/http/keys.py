@@ -1,12 +1,13 @@
 """The API key that a request is sent with: the right one, one that is wrong in some way, or another one of the card."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Protocol, runtime_checkable
 
 from rollout_conformance.steps.engine.findings import SuiteError
 
 WRONG_KEY = "rc-no-such-key"
 NOT_ASCII = "schl\u00fcssel"
+SHORTEST_SECRET = 8  # a shorter key occurs in ordinary text
 
 
 class CardWithKeys(Protocol):
@@ -29,6 +30,17 @@ def bearer(key: str | None) -> dict[str, str]:
     return {"authorization": f"Bearer {key}"} if key else {}
 
 
+def recognisable(keys: Iterable[str | None]) -> list[str]:
+    """The keys that prove a leak wherever they occur. One that is short, or a single word such as `anything`, occurs in ordinary text."""
+    return [key for key in keys if isinstance(key, str) and len(key) >= SHORTEST_SECRET and not key.isalpha()]
+
+
+def wrong_keys(key: str) -> dict[str, str]:
+    """What is no key, by what is wrong with it. A key without letters is the same in letters of the other case."""
+    other_case = key.swapcase() if key.swapcase() != key else WRONG_KEY
+    return {"wrong": WRONG_KEY, "latin": NOT_ASCII, "small": other_case, "longer": f"{key}x", "shorter": key[:-1]}
+
+
 def key_header(context: object, kind: str) -> dict[str, str]:
     """The header of a key. `kind` is what is wrong with it, or its name on the card; `x_right` is the right one in the header X-API-Key."""
     if not isinstance(context, KeyContext):
@@ -41,5 +53,4 @@ def key_header(context: object, kind: str) -> dict[str, str]:
         return {}
     if kind == "x_right":
         return {"x-api-key": key}
-    wrong = {"wrong": WRONG_KEY, "latin": NOT_ASCII, "small": key.swapcase(), "longer": f"{key}x", "shorter": key[:-1]}
-    return bearer(wrong.get(kind, key))
+    return bearer(wrong_keys(key).get(kind, key))

@@ -178,6 +178,13 @@ def test_answers_that_are_random_are_one_breach() -> None:
     assert any(ANSWERS_DIFFER in reason for reason in skipped)
 
 
+@pytest.mark.parametrize("key", ["m", "model"])
+def test_a_key_that_is_a_word_is_no_leak(key: str) -> None:
+    files = ("scenarios/chat/surface.yaml", "features/chat/rejections.feature")
+    played = outcomes("reason_all", *files, key=key, env={"STRANGER": "reason_all", "ENGINE_KEY": key})
+    assert broken(played) == {}
+
+
 @pytest.mark.parametrize(("arguments", "calculates"), [('{"a": 5, "b": 3}', True), ('{"a": 1.0, "b": 1.0}', False)])
 def test_a_call_that_is_always_the_same_is_no_answer(arguments: str, calculates: bool) -> None:
     message = {"tool_calls": [{"id": "5-3", "function": {"name": "add", "arguments": arguments}}]}

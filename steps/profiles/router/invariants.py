@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from rollout_conformance.steps.engine import internal_error_patterns
 from rollout_conformance.steps.engine.findings import Evidence, evidence
 from rollout_conformance.steps.engine.trace import Request
-from rollout_conformance.steps.http.keys import WRONG_KEY
+from rollout_conformance.steps.http.keys import WRONG_KEY, recognisable
 from rollout_conformance.steps.peers.scripted_backends import BackendScript
 from rollout_conformance.steps.profiles.chat.invariants.errors import request_text
 from rollout_conformance.steps.profiles.chat.view import CaseView
@@ -28,7 +28,7 @@ def no_leaks(view: CaseView) -> Iterator[Evidence]:
             excerpt = internal_error_patterns.excerpt(text, found) if found else ""
             cap = "should" if _forwarded(view, text) else None
             yield evidence("ROUTER-009", not found, "an error in the router's own words", excerpt, response.n, cap=cap)
-        keys = [key for key in (context.key, WRONG_KEY, *_router_card(view).backend_keys.values()) if key]
+        keys = recognisable([context.key, WRONG_KEY, *_router_card(view).backend_keys.values()])
         shown = any(key in part for key in keys for part in (text, *(value for _, value in response.headers)))
         yield evidence("ROUTER-010", not shown, "no API key in a response", "an API key", response.n)
 

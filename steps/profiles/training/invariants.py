@@ -9,6 +9,7 @@ from rollout_conformance.steps.engine import internal_error_patterns
 from rollout_conformance.steps.engine.findings import Evidence, evidence
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.lenient_json import JsonObject, listed, mapping
+from rollout_conformance.steps.http.keys import recognisable
 from rollout_conformance.steps.profiles.training.responses import SIGNAL, TrainingResponse
 from rollout_conformance.steps.profiles.training.view import TrainingView
 from rollout_conformance.steps.profiles.training.wire_tinker import IN_PROTOBUF
@@ -111,10 +112,11 @@ def metric_names(view: TrainingView) -> Iterator[Evidence]:
 
 def no_leaks(view: TrainingView) -> Iterator[Evidence]:
     """No error shows internals of the server, and no response a key."""
-    keys = [key for key in (view.context.target_key, *view.context.card.keys.values()) if key]
+    keys = recognisable([view.context.target_key, *view.context.card.keys.values()])
     for response in view.judged:
-        shown = any(key in response.text for key in keys)
-        yield evidence("TRAINING-202", not shown, "no API key in a response", "an API key", response.n)
+        if keys:
+            shown = any(key in response.text for key in keys)
+            yield evidence("TRAINING-202", not shown, "no API key in a response", "an API key", response.n)
         if response.status is None or response.outcome == "done":
             continue
         request = view.trace.exchanges[(response.submit or response).n].request

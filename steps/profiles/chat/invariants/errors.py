@@ -6,7 +6,7 @@ from rollout_conformance.steps.engine import internal_error_patterns
 from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.lenient_json import mapping
-from rollout_conformance.steps.http.keys import WRONG_KEY
+from rollout_conformance.steps.http.keys import WRONG_KEY, recognisable
 from rollout_conformance.steps.profiles.chat.invariants.evidence import broken, satisfied
 from rollout_conformance.steps.profiles.chat.requests import CHAT
 from rollout_conformance.steps.profiles.chat.responses import ChatResponse
@@ -34,7 +34,7 @@ def _is_about_chat(view: CaseView, response: ChatResponse) -> bool:
 
 def errors(view: CaseView) -> Iterator[Evidence]:
     """An error exposes neither internals of the server nor a key; nor does any other response expose a key."""
-    keys = [key for key in (view.context.key, WRONG_KEY) if key]
+    keys = recognisable([view.context.key, WRONG_KEY]) if recognisable([view.context.key]) else []
     for response in view.judged:
         text = response.text
         if response.status is not None and response.status >= 400:
@@ -49,7 +49,7 @@ def errors(view: CaseView) -> Iterator[Evidence]:
                 if found
                 else satisfied(5)
             )
-        if view.context.key is not None:
+        if keys:
             shown = next((key for key in keys if key in text), None)
             yield broken(7, "no key in a response", f"a key in {text[:60]} ...", response.n) if shown else satisfied(7)
 

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from rollout_conformance.steps.engine.findings import Evidence
+from rollout_conformance.steps.http.keys import recognisable
 from rollout_conformance.steps.peers.trainer import NONCE
 from rollout_conformance.steps.profiles.rollout.invariants.common import broken, satisfied, show
 from rollout_conformance.steps.profiles.rollout.view import Answer, CaseView, Chat, Post, Rollout
 
 CARRIED = {"sync": "166", "callback": "168", "routed": "210", "leased": "271"}
-SHORTEST_SECRET = 8  # a shorter key occurs in ordinary text
 
 
 def auth(view: CaseView) -> Iterator[Evidence]:
@@ -86,8 +86,7 @@ def secrets(view: CaseView) -> Iterator[Evidence]:
     """No key in a body that the server writes, nor in its log."""
     log = view.log.encode("utf-8", "replace")
     for rollout in view.rollouts.values():
-        keys = [k for k in (rollout.given.key, view.target_key) if isinstance(k, str) and len(k) >= SHORTEST_SECRET]
-        for key in keys:
+        for key in recognisable([rollout.given.key, view.target_key]):
             leak = next(_leaks(rollout, key.encode("utf-8", "replace"), log), None)
             if leak is not None:
                 where, *n = leak

@@ -6,6 +6,7 @@ from rollout_conformance.steps.engine import internal_error_patterns as inside
 from rollout_conformance.steps.engine.findings import Evidence
 from rollout_conformance.steps.engine.lenient_json import mapping
 from rollout_conformance.steps.engine.trace import Exchange, parse
+from rollout_conformance.steps.http.keys import recognisable
 from rollout_conformance.steps.profiles.trainer.invariants.evidence import broken, satisfied
 from rollout_conformance.steps.profiles.trainer.state import CaseView
 
@@ -14,13 +15,13 @@ LEAK = 300
 
 def leaks(view: CaseView) -> Iterator[Evidence]:
     """No error body, and no error message of a record, exposes internals of the trainer; no response has a key."""
-    keys = [rollout.hosted.key for rollout in view.rollouts.values() if rollout.hosted and rollout.hosted.key]
+    keys = recognisable(rollout.hosted.key for rollout in view.rollouts.values() if rollout.hosted)
     for exchange in view.trace.exchanges:
         if not exchange.to_target or exchange.response is None:
             continue
         text = exchange.response.body.decode("utf-8", "replace")
         failed = exchange.response.status >= 400
-        if any(len(key) >= 8 and key in text for key in keys):
+        if any(key in text for key in keys):
             yield broken(LEAK if failed else 194, "no key in a response", "the key of a rollout", exchange.n)
             continue
         told = text if failed else _error_message(exchange)

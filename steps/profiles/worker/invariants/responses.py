@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from rollout_conformance.steps.engine import internal_error_patterns
 from rollout_conformance.steps.engine.findings import Evidence, evidence
 from rollout_conformance.steps.engine.json_diff import show
+from rollout_conformance.steps.http.keys import recognisable
 from rollout_conformance.steps.http.responses import KeptResponse
 from rollout_conformance.steps.profiles.worker.view import JobResponse, WorkerView
 
@@ -21,7 +22,7 @@ def accepted(view: WorkerView) -> Iterator[Evidence]:
 
 
 def no_leaks(view: WorkerView) -> Iterator[Evidence]:
-    keys = [key for key in (view.worker.target_key, *view.worker.card.keys.values()) if key]
+    keys = recognisable([view.worker.target_key, *view.worker.card.keys.values()])
     for response in view.responses:
         if keys:
             texts = [response.text, *(value for _, value in response.headers)]
