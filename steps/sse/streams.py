@@ -1,5 +1,6 @@
 """A stream of server-sent events, read as it arrives: each event with its time, and no more of them than can have been requested."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,6 +9,7 @@ import httpx
 
 from rollout_conformance.steps.engine import body_limits
 from rollout_conformance.steps.engine.http_client import COUNTED_BY_READER, headers, transport_fault
+from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.lenient_json import JSON
 from rollout_conformance.steps.engine.response_wait import response_wait
 from rollout_conformance.steps.engine.session import Session
@@ -16,6 +18,7 @@ from rollout_conformance.steps.http.responses import KeptResponse
 from rollout_conformance.steps.sse.parser import Parser, SseEvent
 
 DONE = "[DONE]"
+FIELD = re.compile(r"\s*(?:(?:data|event|id|retry)\s*(?::|$)|:)")
 LONGEST_EVENT = 16 << 20  # bytes
 KEPT_EVENTS = 1000  # of a stream that is not read to its end because it has too many
 PATIENCE = 4  # times the patience of the session: the longest time that a stream is read
@@ -42,6 +45,21 @@ class StreamedResponse(KeptResponse):
     def data(self) -> list[JSON]:
         """The data of the events, `DONE` and what is not JSON among it."""
         return [chunk.data for chunk in self.chunks]
+
+    @property
+    def outside_events(self) -> list[str]:
+        """The lines of a stream that belong to no event: they have none of the fields of the HTML standard, and clients do not read them."""
+        return [
+            line for line in self.raw.decode("utf-8", "replace").splitlines() if line.strip() and not FIELD.match(line)
+        ]
+
+    def shown(self) -> str:
+        """Of a stream without events what was sent, and nothing that was put together from no event."""
+        streamed = (self.header("content-type") or "").startswith("text/event-stream")
+        if self.fault or self.chunks or not streamed or self.status is None:
+            return KeptResponse.shown(self)
+        body = show(self.raw.decode("utf-8", "replace")) if self.raw else "no body"
+        return f"{self.status}: a stream without events: {body}"
 
 
 def event_data(text: str) -> JSON:

@@ -135,6 +135,12 @@ def test_defects_are_found(ways: str, requirements: set[str]) -> None:
     assert requirements <= broken(played(ways))
 
 
+def test_a_failure_with_status_200_is_no_completion_whose_members_were_lost() -> None:
+    accused = broken(played("loses_status"))
+    assert {"ROUTER-003", "ROUTER-004", "ROUTER-005"} <= accused
+    assert "ROUTER-002" not in accused
+
+
 UNFINISHED = (
     "truncated responses of all backends are an error, or break off",
     "a whole response that stops after its headers does not last forever",

@@ -38,12 +38,22 @@ def response_unmodified(view: CaseView) -> Iterator[Evidence]:
             continue
         if any(line.is_incomplete for line in script.responses):
             continue  # the cases about resumed streams judge what another backend generates
+        if _is_failure(view, response):
+            continue  # the cases about failures judge its status
         delivered = [one for one in script.delivered if isinstance(one, list) == response.streamed]
         delivered = delivered[at:] + delivered[:at]  # most often it is the one of the same place: the search ends there
         if delivered:
             requirement = "ROUTER-066" if any(line.framing for line in script.responses) else "ROUTER-015"
             yield from _stream(response, delivered, requirement) if response.streamed else _whole(response, delivered)
             yield from _content_type(response)
+
+
+def _is_failure(view: CaseView, response: ChatResponse) -> bool:
+    """Whether a success has nothing of a completion, and each backend that the request reached had failed: no member was lost."""
+    began, ended = view.trace.exchanges[response.n].began, view.trace.exchanges[response.n].ended
+    behind = [one for one in view.trace.behind if began <= one.began and (ended is None or one.began <= ended)]
+    failed = (one.fault is not None or one.response is None or one.response.status >= 400 for one in behind)
+    return bool(behind) and not response.choices and all(failed)
 
 
 def _whole(response: ChatResponse, delivered: list[Mapping[str, object]]) -> Iterator[Evidence]:

@@ -64,7 +64,7 @@ class IncompleteStream(ResponseExpectation):
         done = "[DONE]" if DONE in response.data else "no [DONE]"
         last = chunks_around(response.data, len(response.data) - 2)
         observed = f"finish_reason {show(finish)}, {done}, content {show(content)}; {last}"
-        sign = "" if error or broken else ", and no sign that anything is missing"
+        sign = "" if error or broken else _no_sign(response)
         return Check(whole or (finish is None and ended), expected, observed + sign)
 
 
@@ -72,6 +72,12 @@ def _ends(line: BackendResponse) -> bool:
     """Whether a response of a backend has an end, soon: a router that waits for more of one that has none is judged by its timeouts."""
     waits = line.silent_after or line.hold or line.endless or line.fault in ("silent", "stalled")
     return not waits and max(line.delay_s, line.chunk_every_s) < SOON_S
+
+
+def _no_sign(response: ChatResponse) -> str:
+    unread = response.outside_events[-1:]
+    but = f" but a line that belongs to no event: {show(unread[0])}" if unread else ""
+    return f", and no sign that anything is missing{but}"
 
 
 def _is_error(event: object) -> bool:
