@@ -88,6 +88,16 @@ def test_a_refusal_of_what_an_engine_may_lack_accuses_nobody_and_says_what_to_de
     assert "`no_seed`" in reason
 
 
+def test_a_refusal_of_a_conversation_that_ends_with_the_assistant_accuses_nobody() -> None:
+    """The case continues a response that had no tool call: what it is about never came."""
+    request = {"messages": [{"role": "user", "content": "Hello!"}, {"role": "assistant", "content": ""}]}
+    said = view(400)
+    ended = replace(said.responses.by_name["a"], request=request)
+    requirement, reason = found(case(Status()), replace(said, responses=Responses.of([ended])))
+    assert requirement == ""
+    assert "ends with a message of the assistant" in reason
+
+
 def test_a_refusal_of_a_request_without_what_an_engine_may_lack_is_a_finding() -> None:
     assert found(case(CALLS, needs=frozenset({"seed"})), view(400))[0] == "CHAT-042"
 

@@ -166,6 +166,16 @@ def test_a_stream_that_comes_as_a_whole_is_one_breach() -> None:
     assert {one.observed for outcome in played for one in outcome.judgement.findings} == {"one JSON object"}
 
 
+def test_a_system_message_behind_others_may_be_rejected() -> None:
+    assert broken(outcomes("rejects_late_system", "scenarios/chat/surface.yaml", "scenarios/chat/histories.yaml")) == {}
+
+
+def test_a_seed_without_effect_is_not_what_a_stream_changes() -> None:
+    accused = set(broken(outcomes("ignores_seed", "scenarios/chat/streams.yaml", "features/chat/sampling.feature")))
+    assert "CHAT-031" in accused
+    assert "CHAT-050" not in accused
+
+
 def test_answers_that_are_random_are_one_breach() -> None:
     """What compares two answers says nothing more of a server whose equal requests have different ones."""
     played = outcomes(

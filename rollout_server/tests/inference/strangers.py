@@ -19,6 +19,7 @@ from rollout_conformance.rollout_server.inference import (
     chat_completion,
     chat_stream,
     endpoints,
+    errors,
     rule_based_model,
     tool_call_parser,
 )
@@ -233,6 +234,24 @@ def imposes_sampling() -> None:
     )()
 
 
+def rejects_late_system() -> None:
+    """The chat template takes one system message, in front of all others, and every request with another one is rejected."""
+    after(request_parsing, "parse", _system_in_front)()
+
+
+def _system_in_front(value: Any) -> Any:
+    messages = value.get("messages") if isinstance(value, dict) else None
+    behind = messages[1:] if isinstance(messages, list) else []
+    if any(isinstance(one, dict) and one.get("role") == "system" for one in behind):
+        raise errors.bad("System message must be at the beginning.", "messages")
+    return value
+
+
+def ignores_seed() -> None:
+    """A fault: there is no seed."""
+    after(request_parsing, "parse", lambda value: _without(value, "seed"))()
+
+
 def ignores_stream() -> None:
     """A fault: a stream that is requested comes as a whole."""
     after(request_parsing, "parse", lambda value: _without(value, "stream", "stream_options"))()
@@ -309,6 +328,8 @@ FREEDOMS: dict[str, Callable[[], None]] = {
         cool,
         imposes_model,
         imposes_sampling,
+        rejects_late_system,
+        ignores_seed,
         ignores_stream,
         random,
         no_usage,

@@ -24,6 +24,7 @@ READ = 10_000  # characters of a rejection in which a member is looked for
 MEMBER_OF = {"required_tools": "tool_choice"}  # of a request, where it has another name than the capability
 OPTIONAL = {"seed", "stop", "n", "max_completion_tokens", "required_tools"}
 WHOLE = {"tools", "calculates", "json", "knows_france"}  # what only a whole response shows
+NO_CALL = "the response before has no tool call, so that the conversation ends with a message of the assistant"
 TOO_LONG = "a stream of more than"  # the suite's own limit
 NO_ANSWER = re.compile(r"TimeoutError|no (?:answer|response|end) within")
 
@@ -109,6 +110,8 @@ def _answered(case: Case, view: CaseView, response: ChatResponse, status: int) -
         )
     if status >= 400 and (lacks := _may_lack(case, view, response)):
         return Cause(f"rejected with {told}: {lacks}", since=response.n)
+    if status >= 400 and response.messages and response.messages[-1].get("role") == "assistant":
+        return Cause(f"rejected with {told}: {NO_CALL}", since=response.n)
     if status >= 400:
         return _found(case.requirements[0], EXPECTED, f"rejected with {told}", response)
     return _found(case.requirements[0], EXPECTED, f"a redirect: {told}", response)

@@ -50,6 +50,8 @@ class SameCompletion(ComparedResponses):
         if not all(one.is_completion for one in responses):
             return None  # what was refused is judged as a refusal
         first = responses[0]
+        if _differ_without_stream(responses, self.by):
+            return None  # CHAT-030 and CHAT-031 judge that, and a stream is right to differ as well
         different = (one for one in responses[1:] if not same_sample(first, one, self.by))
         odd = next(different, None)
         if odd is None:
@@ -57,6 +59,13 @@ class SameCompletion(ComparedResponses):
         expected, observed = told_apart(first, odd, self.by)
         pair = "as without `stream`" if odd.streamed and not first.streamed else f"{odd.name} as {first.name}"
         return Check(False, f"{pair}: {expected}", observed)
+
+
+def _differ_without_stream(responses: list[ChatResponse], by: str) -> bool:
+    """Whether streams are compared with equal requests without `stream` whose responses already differ."""
+    first, *others = [one for one in responses if not one.streamed] or responses
+    equal = [one for one in others if one.request == first.request]
+    return len(others) + 1 < len(responses) and any(not same_sample(first, one, by) for one in equal)
 
 
 @verb("same_finish", short="of", example="[first, second]")
