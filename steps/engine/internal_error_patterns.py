@@ -43,7 +43,14 @@ _PLACES: Signs = (
     _sign("<class '"),
     _sign("object at 0x"),
 )
-GENERAL: Signs = (*_PLACES, _sign("errors.pydantic.dev"))
+_DUMPS: Signs = (
+    _sign("validation error", r"\b\d{1,6} validation errors? for [\w.\[\],-]{1,100}\n"),
+    _sign("For further information visit https://errors.pydantic.dev"),
+)
+"""A ValidationError of pydantic as Python prints it, with the name of its class. The same as JSON has a member `url` with that address, which
+is a public page and shows nothing of the server."""
+
+GENERAL: Signs = (*_PLACES, *_DUMPS)
 """Stack traces, paths of source files, names of classes."""
 
 SOURCE: Signs = (
@@ -65,13 +72,12 @@ PRINTED = (
 
 STRICT: Signs = (
     *SOURCE,
-    _sign("errors.pydantic.dev"),
+    *_DUMPS,
     *(
-        _sign(f"{name}.", rf"\b{re.escape(name)}\.[A-Za-z_]")
+        _sign(f"{name}.", rf"(?<![\w./-]){re.escape(name)}\.[A-Za-z_]")
         for name in ("pydantic", "pydantic_core", "httpx", "httpcore", "aiohttp", "urllib", "urllib3")
     ),
     _sign("requests.exceptions"),
-    _sign("validation error", r"\b\d{1,6} validation errors? for [\w.\[\],-]{1,100}\n"),
     _sign("input_value=", r"\[type=\w{1,60}, input_value="),
     _sign("Error", rf"\b(?:{'|'.join(PRINTED)})Error(?:[:(\"']|\Z)"),  # as Python prints one, not as a word of prose
     _sign("[Errno ", r"\[Errno -?\d"),
