@@ -195,9 +195,17 @@ def test_a_key_that_is_a_word_is_no_leak(key: str) -> None:
     assert broken(played) == {}
 
 
-@pytest.mark.parametrize(("arguments", "calculates"), [('{"a": 5, "b": 3}', True), ('{"a": 1.0, "b": 1.0}', False)])
-def test_a_call_that_is_always_the_same_is_no_answer(arguments: str, calculates: bool) -> None:
-    message = {"tool_calls": [{"id": "5-3", "function": {"name": "add", "arguments": arguments}}]}
+@pytest.mark.parametrize(
+    ("name", "arguments", "calculates"),
+    [
+        ("multiply", '{"a": 8, "b": 12}', True),
+        ("multiply", '{"a": 1.0, "b": 1.0}', False),
+        ("add", '{"a": 5, "b": 3}', False),
+        ("add", '{"a": 8, "b": 12}', False),
+    ],
+)
+def test_a_call_that_is_always_the_same_is_no_answer(name: str, arguments: str, calculates: bool) -> None:
+    message = {"tool_calls": [{"id": "8-12", "function": {"name": name, "arguments": arguments}}]}
     assert has("calculates", {"choices": [{"message": message}]}) is calculates
 
 

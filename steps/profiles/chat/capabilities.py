@@ -59,8 +59,8 @@ PROBES: dict[str, dict[str, JSON]] = {
     "tools": {"tools": [ADD]},
     "streaming": {"stream": True},
     "calculates": {
-        "tools": [ADD],
-        "messages": [{"role": "user", "content": "Please calculate 5 plus 3."}],
+        "tools": [calculator.tool(name) for name in ("add", "subtract", "multiply", "divide")],
+        "messages": [{"role": "user", "content": "Please calculate 8 times 12."}],
         "max_tokens": 128,
         "temperature": 0,
     },
@@ -75,6 +75,11 @@ PROBES: dict[str, dict[str, JSON]] = {
         "temperature": 0,
     },
 }
+CALCULATED = (
+    "multiply",
+    "8",
+    "12",
+)  # a mock that always makes the same call, or a model that takes any tool, answers no question
 TEXTS = requirements.capabilities(ROOT / "contracts" / "chat" / "requirements.yaml")
 CAPABILITIES = frozenset(TEXTS)
 
@@ -95,7 +100,5 @@ def has(name: str, body: object) -> bool:
     content = str(message.get("content") or "")
     if name == "calculates":
         called = json.dumps([mapping(one).get("function") for one in listed(message.get("tool_calls"))])
-        return all(
-            word in called for word in ("add", "5", "3")
-        )  # a mock that always makes the same call answers no question
+        return all(word in called for word in CALCULATED)
     return "paris" in content.lower() if name == "knows_france" else True
