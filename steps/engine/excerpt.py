@@ -25,6 +25,9 @@ STEP = re.compile(r"[A-Za-z_]\w*|\[\d{1,6}\]")
 NUMBERED = re.compile(r"\b(?:event|chunk) (\d{1,6})\b")
 QUOTED = re.compile(r'"((?:[^"\\]|\\.){3,200}+)"')
 EVENT_END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
+CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1f]")
+SHARE_OF_CONTROLS = 0.05
+LOOKED_AT, BYTES_SHOWN = 256, 24  # bytes of a body that is no text
 LONGEST = 256 << 10  # bytes of a body in which an excerpt is looked for
 
 Step = str | int
@@ -59,7 +62,20 @@ def lines(body: bytes, clues: Clues) -> list[str]:
     value = parse(body) if len(body) <= LONGEST else None
     if isinstance(value, dict | list):
         return [_json(value, clues)]
+    if _is_binary(head[:LOOKED_AT]):
+        return [_binary(body)]
     return [_around(head.decode("utf-8", "replace"), clues.quoted)]
+
+
+def _is_binary(head: bytes) -> bool:
+    """Whether so many bytes are control characters that a text with a slip is not meant."""
+    return len(CONTROLS.findall(head)) > len(head) * SHARE_OF_CONTROLS
+
+
+def _binary(body: bytes) -> str:
+    """What is no text, such as protobuf: its length and its beginning; the finding says what it means."""
+    rest = " ..." if len(body) > BYTES_SHOWN else ""
+    return f"{len(body)} bytes that are no text: {body[:BYTES_SHOWN].hex(' ')}{rest}"
 
 
 def _events(body: bytes, clues: Clues) -> list[str]:

@@ -130,3 +130,16 @@ def test_every_value_that_proves_the_finding_is_shown(texts: list[str]) -> None:
 def test_a_value_in_a_large_object_is_shown_alone() -> None:
     large = {"messages": [{"role": "user", "content": "hello there", "note": "n" * 400}]}
     assert shown(large, 'a message with "hello there"') == '{"messages":[[0] {...,"content":"hello there",...}]}'
+
+
+def test_what_is_no_text_is_shown_as_bytes() -> None:
+    protobuf = bytes.fromhex("0a0e6d6f64656c5f333838303665346310011a740a14")
+    assert lines(protobuf, Clues.of('"model"')) == [f"22 bytes that are no text: {protobuf.hex(' ')}"]
+    (line,) = lines(protobuf * 4, Clues.of(""))
+    assert line == f"88 bytes that are no text: {(protobuf * 2)[:24].hex(' ')} ..."
+
+
+@pytest.mark.parametrize("text", [b'{"text": "a\x00b", "more": "' + b"c" * 40, "half a letter: 你".encode()[:-1]])
+def test_a_text_with_a_slip_is_a_text(text: bytes) -> None:
+    (line,) = lines(text, Clues.of(""))
+    assert "no text" not in line
