@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,7 +17,7 @@ from typing import Generic, Protocol
 
 import httpx
 
-from rollout_conformance.steps.engine import author_code, http_client, retry_alone, statistical_verdict
+from rollout_conformance.steps.engine import author_code, http_client, retry_alone, statistical_verdict, targets
 from rollout_conformance.steps.engine.cases import Action, Case, Expectation, perform
 from rollout_conformance.steps.engine.concurrency_limiter import ConcurrencyLimiter
 from rollout_conformance.steps.engine.cpu_wait import CpuWait
@@ -38,6 +39,7 @@ LIVE_CASE_S = 300.0  # a real model generates, perhaps on two cores
 EVERYTHING = 1_000_000
 EXCLUSIVE = "exclusive"  # the tag of a case that no other case may be in flight beside
 HURRIED_S = 3.0
+LAST_ENDED = 3  # cases that are named where a target has ended: one of them may be why
 SLOW, SLOW_S = "slow", 7.0  # the tag of a case that waits for seconds: such a one begins early
 LAST = "last"  # the tag of a case that may leave the target unable to answer
 LATE = "late"  # that of one which may spoil the target for others
@@ -100,6 +102,7 @@ class Runner(Generic[S, V]):
     instances: Instances = field(init=False)
     standstill: Standstill = field(init=False)
     playing: dict[str, float] = field(default_factory=dict)  # the cases in flight, and when each had its slot
+    ended: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_ENDED))  # the last cases that were played
     on_exchange: Callable[[Case, Exchange], None] | None = None  # called when an exchange of a case has ended
 
     def __post_init__(self) -> None:
@@ -209,7 +212,7 @@ class Runner(Generic[S, V]):
                     session = await self._acted(case, target, trace, apart, not well, hurried)
                 cpu_wait_s = cpu.seconds()
             judgement, late_s = await self._settled(case, session, since)
-            if self.instances.is_shared(case) and (reason := await self._unreachable(trace)):
+            if self.instances.is_shared(case) and (reason := await self._unreachable(trace, target)):
                 judgement = Judgement(Verdict.ERROR, {}, (), reason)
         except TimeoutError:
             told = self.standstill.reason or f"the case did not end within {most_s:g} s"
@@ -220,6 +223,7 @@ class Runner(Generic[S, V]):
             judgement = Judgement(Verdict.ERROR, {}, (), _fault(error))
         finally:
             self.playing.pop(f"{case.name}[{case.dialect}]", None)
+        self.ended.append(f'"{case.name}" [{case.dialect}]')
         trace.trim()
         alone = apart or case.alone or EXCLUSIVE in case.tags
         seconds = time.monotonic() - since
@@ -233,13 +237,15 @@ class Runner(Generic[S, V]):
         usual_s = (LIVE_CASE_S if self.options.live else CASE_S) + 2 * _waits_s(case)
         return max(usual_s, unanswered_s + CASE_S / 2)
 
-    async def _unreachable(self, trace: Trace) -> str | None:
+    async def _unreachable(self, trace: Trace, target: Target) -> str | None:
         """Why no case can be judged any more: the target had ended before this one. What it ended in has a fault of another kind first."""
         faults = (one.fault for one in trace.exchanges if one.to_target and one.fault)
         fault = next(faults, "")
         if not fault.startswith(http_client.NOT_CONNECTED):
             return None
-        return await self.standstill.confirmed(f"the target accepts no connection any more: {fault}")
+        before = f". The last cases before it: {', '.join(self.ended)}" if self.ended else ""
+        told = f"the target accepts no connection any more: {fault}{await targets.about_end(target)}{before}"
+        return await self.standstill.confirmed(told)
 
     def _slot(self, case: Case, apart: bool) -> contextlib.AbstractAsyncContextManager[None]:
         # A case with an instance of its own disturbs no other.

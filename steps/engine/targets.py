@@ -33,6 +33,7 @@ READY_S = 30.0  # a cold interpreter on a busy machine; a target that exits is n
 LAST_LINES, LINE_LENGTH = 8, 300  # of what a target wrote, in a message; the bytes before them are not read
 TAIL_BYTES = 16 * 1024
 FIRST_ANSWER_S = 10.0  # a server that is there answers within this, on a busy machine too
+END_NOTED_S = 0.5  # after the connections of a process, its end is noted within this
 GRACE_S = 15.0  # how long a target may take to end after SIGTERM before it is killed
 
 
@@ -181,6 +182,20 @@ def _tail(target: Target) -> str:
         for line in str(scrubbed("\n".join(lines))).splitlines()
     ]
     return "\nIts last words:\n  " + "\n  ".join(shown) if shown else " It wrote nothing."
+
+
+async def about_end(target: Target) -> str:
+    """How a target ended that the suite started, with the last line that it wrote; empty while it runs, and of a URL."""
+    if target.process is None:
+        return ""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(END_NOTED_S):
+            await target.process.wait()
+    if target.process.returncode is None:
+        return ""
+    lines = [line.strip() for line in target.log(max(0, target.log_size() - TAIL_BYTES)).splitlines() if line.strip()]
+    wrote = f"; the last line that it wrote: {str(scrubbed(lines[-1]))[:LINE_LENGTH]}" if lines else ""
+    return f". Its process ended with code {target.process.returncode}{wrote}"
 
 
 def with_log(error: NotUsable, target: Target) -> NotUsable:

@@ -1,16 +1,18 @@
 """A target that is still starting: what it answers meanwhile, how `--wait` waits for it, and that its log is shown where it fails."""
 
 import asyncio
+import contextlib
 import shlex
 import sys
 import textwrap
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 
 from rollout_conformance.steps import probe
-from rollout_conformance.steps.engine import starting
+from rollout_conformance.steps.engine import starting, targets
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.targets import LAST_LINES, LINE_LENGTH
 from rollout_conformance.steps.engine.trace import Request, Response
@@ -168,3 +170,30 @@ def test_the_log_of_a_target_that_fails_is_shown(profile: str, tmp_path: Path) -
 
 def test_the_log_of_a_target_that_asks_for_something_is_not_shown(tmp_path: Path) -> None:
     assert "last words" not in started(tmp_path, 401, "chat")
+
+
+def test_a_target_that_ended_by_itself_says_how_without_secrets(tmp_path: Path) -> None:
+    server = tmp_path / "server.py"
+    server.write_text(
+        "import http.server, sys\n"
+        "class Server(http.server.BaseHTTPRequestHandler):\n"
+        "    def do_GET(self):\n"
+        "        self.send_response(200); self.end_headers(); self.wfile.flush()\n"
+        "    def do_POST(self):\n"
+        "        import os; print('out of memory, key sk-abcdefghijklmnop1234567890', flush=True); os._exit(7)\n"
+        "http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), Server).serve_forever()\n",
+        encoding="utf-8",
+    )
+
+    async def ended() -> tuple[str, str]:
+        async with targets.running(f"cmd:{sys.executable} {server} {{port}}") as target:
+            before = await targets.about_end(target)
+            with contextlib.suppress(httpx.HTTPError):
+                async with httpx.AsyncClient() as client:
+                    await client.post(target.base_url)
+            return before, await targets.about_end(target)
+
+    before, told = asyncio.run(ended())
+    assert before == asyncio.run(targets.about_end(targets.Target("http://127.0.0.1:1"))) == ""
+    assert told.startswith(". Its process ended with code 7; the last line that it wrote: out of memory, key ")
+    assert "sk-abcdef" not in told

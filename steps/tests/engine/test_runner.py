@@ -223,6 +223,24 @@ def test_a_target_that_has_ended_is_not_judged(faults: list[str], answers: bool,
         assert "accepts no connection any more" in outcomes[1].judgement.reason
 
 
+def test_where_a_target_has_ended_the_cases_before_it_are_named() -> None:
+    async def lost(session: Session) -> None:
+        session.trace.close(session.trace.open(Request("GET", "/"), to_target=True), fault="Cannot connect to host a:1")
+
+    async def never() -> bool:
+        return False
+
+    async def main() -> Outcome:
+        async with Runner(OPTIONS, Profile(), Peers(), lambda one: "") as runner:
+            runner.standstill.answers = never
+            for name in ("1", "2", "3", "4"):
+                await runner.play(case(name, Do(nothing)))
+            return await runner.play(case("5", Do(lost)))
+
+    reason = virtual_time.run(main()).judgement.reason
+    assert reason.endswith('. The last cases before it: "2" [sync], "3" [sync], "4" [sync]'), reason
+
+
 @pytest.fixture
 def without_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Instances are started without a process; their ports are 1, 2 and so on, in order."""
