@@ -1,11 +1,13 @@
 """Defects of error responses for failed backends."""
 
+from dataclasses import replace
 from typing import Any
 
 from rollout_conformance.rollout_server.common.errors import ApiError
 from rollout_conformance.rollout_server.mutants.framework import Mutant, around, put
-from rollout_conformance.rollout_server.router import errors, failover, routing
+from rollout_conformance.rollout_server.router import errors, failover, routing, service
 from rollout_conformance.rollout_server.router.backend_client import BackendClient
+from rollout_conformance.rollout_server.router.idempotency_cache import StoredResponse
 
 
 async def _told(original: Any, lifecycle: Any, found: Any, *arguments: Any) -> Any:
@@ -22,6 +24,10 @@ def _internal(failures: Any) -> ApiError:
 
 def _patient(original: Any, self: BackendClient, timeout_s: float, connect_timeout_s: float) -> None:
     original(self, timeout_s + 3600, connect_timeout_s)
+
+
+def _status_lost(original: Any, stored: StoredResponse) -> Any:
+    return original(replace(stored, status=200))
 
 
 def _always_502(failures: Any) -> ApiError:
@@ -48,6 +54,13 @@ MUTANTS = (
         also=("006", "031", "059", "060"),
         what="failed backends are answered with 500",
         patch=put(errors, "all_backends_failed", _internal),
+    ),
+    Mutant(
+        "status_of_backend_lost",
+        breaks="004",
+        also=("048", "054", "072"),
+        what="a whole response that a backend returned is forwarded with status 200, errors too",
+        patch=around(service, "to_response", _status_lost),
     ),
     Mutant(
         "silence_waited_for",
