@@ -184,7 +184,8 @@ class ChatRequest(RequestAction):
         context: CaseContext = session.context
         judged = {name: value for name, value in response.request.items() if name not in context.imposed}
         kept = replace(response, request=judged) if len(judged) < len(response.request) else response
-        return replace(kept, invented_history=self.invented_history, exceeds_context=self.exceeds_context)
+        exceeds = self.exceeds_context or self.fills_context
+        return replace(kept, invented_history=self.invented_history, exceeds_context=exceeds)
 
 
 def _sent_back(message: JsonObject) -> dict[str, JSON]:
