@@ -16,6 +16,7 @@ from rollout_conformance.steps.engine.targets import Target
 
 MOST_POOLED, FEW_POOLED = 4, 2
 MOST_RESTARTS = 2  # of a shared instance that does not recover
+MOST_ENDS = 8  # of a shared instance whose process ended by itself, each of which another one takes the place of
 SOON_S = 5.0  # a target that starts within this is cheap to start
 STARTS_AT_ONCE = 2
 LAST_GRACE_S = 5.0  # for an orderly end when all cases have been played
@@ -39,6 +40,8 @@ class Instances:
     pool: InstancePool = field(default_factory=lambda: InstancePool(0))
     weak: set[str] = field(default_factory=set)  # addresses of those that once did not recover in time
     restarts: Counter[str] = field(default_factory=Counter)  # by variant
+    ends: Counter[str] = field(default_factory=Counter)  # by variant
+    replacing: asyncio.Lock = field(default_factory=asyncio.Lock)
     start_s: float = 0.0  # what the first start of the target took
 
     async def aclose(self) -> None:
@@ -126,6 +129,20 @@ class Instances:
         del self.started[variant]
         fresh = await self.shared(variant)
         return fresh, await self._recovers(fresh)
+
+    async def replaced(self, variant: str, target: Target) -> bool:
+        """Whether another instance has taken the place of a shared one whose process has ended by itself. Raises `StartError`."""
+        if not await targets.has_ended(target):
+            return False
+        async with self.replacing:
+            if (await self.shared(variant)) is not target:
+                return True  # for another case that was in flight
+            self.ends[variant] += 1
+            if self.ends[variant] > MOST_ENDS:
+                return False
+            del self.started[variant]
+            await self.shared(variant)
+        return True
 
     async def _recovers(self, target: Target) -> bool:
         """One that once was not in time is not waited for as long again."""

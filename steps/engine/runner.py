@@ -9,7 +9,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -30,7 +30,7 @@ from rollout_conformance.steps.engine.retry_alone import RetryPolicy
 from rollout_conformance.steps.engine.session import MOST_PATIENCE, LastActivity, S, Session, WaitTimeout
 from rollout_conformance.steps.engine.standstill import Standstill
 from rollout_conformance.steps.engine.target_card import Card
-from rollout_conformance.steps.engine.targets import Target
+from rollout_conformance.steps.engine.targets import END_NOTED_S, Target
 from rollout_conformance.steps.engine.time_limit import JUDGING_S, time_limit
 from rollout_conformance.steps.engine.trace import Exchange, Trace
 
@@ -39,6 +39,7 @@ LIVE_CASE_S = 300.0  # a real model generates, perhaps on two cores
 EVERYTHING = 1_000_000
 EXCLUSIVE = "exclusive"  # the tag of a case that no other case may be in flight beside
 HURRIED_S = 3.0
+AT_ONCE_S = 0.05
 LAST_ENDED = 3  # cases that are named where a target has ended: one of them may be why
 SLOW, SLOW_S = "slow", 7.0  # the tag of a case that waits for seconds: such a one begins early
 LAST = "last"  # the tag of a case that may leave the target unable to answer
@@ -197,7 +198,7 @@ class Runner(Generic[S, V]):
         most_s = self.most_s(case)
         disturbs = self.profile.disturbs(case)
         apart = again or disturbs
-        hurried = False
+        hurried = has_ended = False
         try:
             async with self._slot(case, apart), self.instances.of(case, apart) as (target, well):
                 if disturbs and well:
@@ -211,9 +212,13 @@ class Runner(Generic[S, V]):
                 async with limit(most_s, self.lateness.since), waited:
                     session = await self._acted(case, target, trace, apart, not well, hurried)
                 cpu_wait_s = cpu.seconds()
+            has_ended = await _note_end(trace, target, END_NOTED_S if self.instances.is_shared(case) else AT_ONCE_S)
             judgement, late_s = await self._settled(case, session, since)
-            if self.instances.is_shared(case) and (reason := await self._unreachable(trace, target)):
-                judgement = Judgement(Verdict.ERROR, {}, (), reason)
+            if self.instances.is_shared(case) and (fault := _refused(trace)):
+                if await self.instances.replaced(case.variant, target):
+                    return await self._once(case, again)
+                if reason := await self._unreachable(fault, target):
+                    judgement = Judgement(Verdict.ERROR, {}, (), reason)
         except TimeoutError:
             told = self.standstill.reason or f"the case did not end within {most_s:g} s"
             judgement = Judgement(Verdict.ERROR, {}, (), told)
@@ -228,7 +233,16 @@ class Runner(Generic[S, V]):
         alone = apart or case.alone or EXCLUSIVE in case.tags
         seconds = time.monotonic() - since
         return Outcome(
-            case, judgement, trace, seconds, self.rerun(case), late_s, alone, cpu_wait_s=cpu_wait_s, hurried=hurried
+            case,
+            judgement,
+            trace,
+            seconds,
+            self.rerun(case),
+            late_s,
+            alone,
+            cpu_wait_s=cpu_wait_s,
+            hurried=hurried,
+            has_ended=has_ended,
         )
 
     def most_s(self, case: Case) -> float:
@@ -237,12 +251,8 @@ class Runner(Generic[S, V]):
         usual_s = (LIVE_CASE_S if self.options.live else CASE_S) + 2 * _waits_s(case)
         return max(usual_s, unanswered_s + CASE_S / 2)
 
-    async def _unreachable(self, trace: Trace, target: Target) -> str | None:
-        """Why no case can be judged any more: the target had ended before this one. What it ended in has a fault of another kind first."""
-        faults = (one.fault for one in trace.exchanges if one.to_target and one.fault)
-        fault = next(faults, "")
-        if not fault.startswith(http_client.NOT_CONNECTED):
-            return None
+    async def _unreachable(self, fault: str, target: Target) -> str | None:
+        """Why no case can be judged any more."""
         before = f". The last cases before it: {', '.join(self.ended)}" if self.ended else ""
         told = f"the target accepts no connection any more: {fault}{await targets.about_end(target)}{before}"
         return await self.standstill.confirmed(told)
@@ -336,6 +346,22 @@ class Runner(Generic[S, V]):
 def _waits_s(case: Case) -> float:
     """How much longer than an ordinary case this one may take because of its script or its pauses, in seconds."""
     return max((getattr(step.what, "waits_s", 0.0) for step in case.actions), default=0.0)
+
+
+def _refused(trace: Trace) -> str | None:
+    """The fault of a case before which the target had ended: the case in which it ended has a fault of another kind first."""
+    first = next((one.fault for one in trace.exchanges if one.to_target and one.fault), "")
+    return first if first.startswith(http_client.NOT_CONNECTED) else None
+
+
+async def _note_end(trace: Trace, target: Target, within_s: float) -> bool:
+    """Whether the process of the target ended in this case, or beside it; the first fault of the case then says so, which comes of that."""
+    lost = next((one for one in trace.exchanges if one.to_target and one.fault), None)
+    if lost is None or not lost.fault or lost.fault.startswith(http_client.NOT_CONNECTED) or lost.is_out_of_time:
+        return False
+    told = await targets.about_end(target, within_s)
+    trace.exchanges[lost.n] = replace(lost, fault=lost.fault + told)
+    return bool(told)
 
 
 def _fault(error: Exception) -> str:

@@ -59,7 +59,8 @@ class NotReadyError(StartError):
 
 @dataclass(slots=True)
 class Target:
-    """A running target. `log` is what a started one wrote; empty for a URL. `killed` is whether it outlived its SIGTERM by `GRACE_S`."""
+    """A running target. `log` is what a started one wrote; empty for a URL. `killed` is whether it outlived its SIGTERM by
+    `GRACE_S`, `ended_before` whether it had ended by itself when it was stopped."""
 
     base_url: str
     process: Process | None = None
@@ -67,6 +68,7 @@ class Target:
     stopped: bool = field(default=False)
     last_log: bytes = b""
     killed: bool = False
+    ended_before: bool = False
 
     def log(self, since: int = 0) -> str:
         """What it wrote, from the byte `since` on."""
@@ -87,7 +89,7 @@ class Target:
         """SIGTERM to the process group, SIGKILL after a grace. Does nothing to a URL or a second time."""
         if self.process is None or self.stopped:
             return
-        self.stopped = True
+        self.stopped, self.ended_before = True, self.process.returncode is not None
         self.process.signal(signal.SIGTERM)
         if ENDING.reason is not None:
             GUARD.signal_all(signal.SIGTERM)  # so that none waits for the others
@@ -184,14 +186,19 @@ def _tail(target: Target) -> str:
     return "\nIts last words:\n  " + "\n  ".join(shown) if shown else " It wrote nothing."
 
 
-async def about_end(target: Target) -> str:
-    """How a target ended that the suite started, with the last line that it wrote; empty while it runs, and of a URL."""
-    if target.process is None:
-        return ""
+async def has_ended(target: Target, within_s: float = END_NOTED_S) -> bool:
+    """Whether the process of a target has ended by itself, or does so in a moment; False of a URL."""
+    if target.process is None or (target.stopped and not target.ended_before):
+        return False
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(END_NOTED_S):
+        async with asyncio.timeout(within_s):
             await target.process.wait()
-    if target.process.returncode is None:
+    return target.process.returncode is not None
+
+
+async def about_end(target: Target, within_s: float = END_NOTED_S) -> str:
+    """How a target ended that the suite started, with the last line that it wrote; empty while it runs, and of a URL."""
+    if not await has_ended(target, within_s) or target.process is None:
         return ""
     lines = [line.strip() for line in target.log(max(0, target.log_size() - TAIL_BYTES)).splitlines() if line.strip()]
     wrote = f"; the last line that it wrote: {str(scrubbed(lines[-1]))[:LINE_LENGTH]}" if lines else ""
