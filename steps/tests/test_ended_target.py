@@ -16,9 +16,10 @@ from rollout_conformance.steps.engine import targets
 from rollout_conformance.steps.engine.instances import MOST_ENDS, Instances
 from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.targets import Target
+from rollout_conformance.steps.paths import ROOT
 from rollout_conformance.steps.tests import virtual_time
 
-SERVER = Path(__file__).with_name("poisoned.py")
+SERVER = ROOT / "rollout_server" / "tests" / "poisoned.py"
 CASES = [
     "logit_bias of -100",
     "a seed that OpenAI allows",
