@@ -11,6 +11,10 @@ from rollout_conformance.rollout_server.tests.router import test_rejections as r
 from rollout_conformance.rollout_server.tests.router import test_routing_decisions as decisions
 from rollout_conformance.rollout_server.tests.router import test_state as state
 from rollout_conformance.rollout_server.tests.router import test_streams as streams
+from rollout_conformance.rollout_server.tests.router.failing_on_the_wire import (
+    body_of_a_stream,
+    closed_at_the_second_request,
+)
 from rollout_conformance.rollout_server.tests.router.failing_tests import (
     a_call,
     bearer_wins,
@@ -53,6 +57,11 @@ from rollout_conformance.rollout_server.tests.router.failing_tests import (
 from rollout_conformance.rollout_server.tests.router.support import KEY
 
 FAILING: dict[str, Callable[[], None]] = {
+    "streams_not_failed_over": lambda: failover.test_another_one_answers({"status": 500}, True),
+    "comments_as_data": lambda: streams.forwarded(b": ping\n\n" + streams.CALL),
+    "tail_of_the_old_body": lambda: body_of_a_stream(spaces=300),
+    "length_of_the_old_body": body_of_a_stream,
+    "kept_connections_not_retried": closed_at_the_second_request,
     "rejections_are_failures": served_after_rejections,
     "load_never_falls": spread_after_streams,
     "one_key_for_all_backends": own_keys,

@@ -10,6 +10,10 @@ import pytest
 from rollout_conformance.rollout_server.mutants import router
 from rollout_conformance.rollout_server.tests import crashes
 from rollout_conformance.rollout_server.tests.router.failing_by_name import FAILING, WITH_A_FOLDER
+from rollout_conformance.rollout_server.tests.router.failing_on_the_wire import (
+    body_of_a_stream,
+    closed_at_the_second_request,
+)
 from rollout_conformance.rollout_server.tests.router.failing_tests import (
     body_of_the_second_attempt,
     busy,
@@ -99,6 +103,9 @@ def test_each_mutant_of_the_state_store_fails_a_test(name: str, restored: None, 
         tools_in_order,
         lambda: large(False),
         lambda: large(True),
+        body_of_a_stream,
+        lambda: body_of_a_stream(spaces=300),
+        closed_at_the_second_request,
         lambda: not_forwarded("OPTIONS"),
         lambda: not_forwarded("HEAD"),
         *FAILING_BY_VALUE.values(),
