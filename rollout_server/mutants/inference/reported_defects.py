@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+from rollout_conformance.rollout_server.common.errors import ApiError
 from rollout_conformance.rollout_server.inference import (
     chat_completion,
     chat_prompt,
@@ -50,7 +51,7 @@ def _nameless(original: Any, request: ChatRequest, settings: Settings) -> None:
 
 def _needs_alternatives(original: Any, request: ChatRequest, settings: Settings) -> None:
     if request.logprobs and not request.top_logprobs:
-        raise IndexError("list index out of range")
+        raise ApiError(500, "InternalServerError", "Internal server error")
     original(request, settings)
 
 

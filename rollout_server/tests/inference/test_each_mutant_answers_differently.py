@@ -115,6 +115,11 @@ PROBES += [
     body(SUM, tools=[{"type": "function", "function": {"name": "__proto__"}}]),
     body([{"role": "user", "content": "a" + "\N{ABACUS}" * 256}]),
 ]
+PROBES += [
+    body(SUM, tools=TOOLS, tool_choice="auto"),
+    body([{"role": "user", "name": "anna", "content": "Count from 1 to 5."}]),
+    body(FAR, max_tokens=4090),
+]
 KEYS = ("Bearer wrong", "Bearer righ")
 MAY_BE_PATCHED = ("rollout_conformance.rollout_server.inference.", "rollout_conformance.rollout_server.common.")
 CHANGING = re.compile(r'"created":\d+|chatcmpl-(tool-)?[0-9a-f]+')

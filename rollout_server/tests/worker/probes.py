@@ -94,6 +94,9 @@ def requests() -> list[tuple[str, Any]]:
     found += [(VLLM, vllm(logprobs=3, prompt_logprobs=1, stop_token_ids=[*range(0, 1500, 7)], **HOT))]
     scored = {"top_logprobs_num": 3, "logprob_start_len": 0, "return_logprob": True}
     found += [(SGLANG, {**sglang(stop_token_ids=[*range(0, 1500, 7)], **SEEDED), **scored})]
+    found += [(SGLANG, {**sglang(), **scored, "logprob_start_len": 2})]
+    repeated = {**vllm(prompt_logprobs=0), "token_ids": [*IDS] * 20}
+    found += [(VLLM, repeated)] * 2  # the second one finds its prompt in a cache
     found += [(SGLANG, tgi(top_n_tokens=3, **HOT)), (LLAMA, llama(n_probs=3, **HOT))]
     found += [(VLLM, {**vllm(), "token_ids": [*IDS, 5, 9]}), (VLLM, vllm(temperature=-1)), (TGI, tgi(temperature=0))]
     found += [(SGLANG, sglang(max_new_tokens=[])), (LLAMA, {**llama(), "prompt": {}}), (LLAMA, llama(top_k=30))]
