@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from rollout_conformance.steps.engine.lenient_json import listed, mapping, mappings, text
 from rollout_conformance.steps.engine.redaction import redacted
 from rollout_conformance.steps.engine.starting import is_starting
-from rollout_conformance.steps.engine.trace import Exchange, Response, parse
+from rollout_conformance.steps.engine.trace import GIVEN_UP, Exchange, Response, parse
 
 SHOWN = 200  # characters of a body that a message shows
 READ_BYTES = 4096  # of a body that are looked at for them
 LARGEST = 1 << 20  # bytes of a refusal in which a member is looked for
-GIVEN_UP = "given up by the suite"  # the fault of an exchange that a session ended while it waited
 
 
 @dataclass(frozen=True, slots=True)

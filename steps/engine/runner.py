@@ -32,7 +32,7 @@ from rollout_conformance.steps.engine.standstill import Standstill
 from rollout_conformance.steps.engine.target_card import Card
 from rollout_conformance.steps.engine.targets import END_NOTED_S, Target
 from rollout_conformance.steps.engine.time_limit import JUDGING_S, time_limit
-from rollout_conformance.steps.engine.trace import Exchange, Trace
+from rollout_conformance.steps.engine.trace import GIVEN_UP, Exchange, Trace
 
 CASE_S = 120.0  # no case may take longer, whatever it waits for
 LIVE_CASE_S = 300.0  # a real model generates, perhaps on two cores
@@ -40,6 +40,10 @@ EVERYTHING = 1_000_000
 EXCLUSIVE = "exclusive"  # the tag of a case that no other case may be in flight beside
 HURRIED_S = 3.0
 AT_ONCE_S = 0.05
+OTHER_FAULTS = (
+    http_client.NOT_CONNECTED,
+    GIVEN_UP,
+)  # which do not come of the end of a process while a case was played
 LAST_ENDED = 3  # cases that are named where a target has ended: one of them may be why
 SLOW, SLOW_S = "slow", 7.0  # the tag of a case that waits for seconds: such a one begins early
 LAST = "last"  # the tag of a case that may leave the target unable to answer
@@ -357,7 +361,7 @@ def _refused(trace: Trace) -> str | None:
 async def _note_end(trace: Trace, target: Target, within_s: float) -> bool:
     """Whether the process of the target ended in this case, or beside it; the first fault of the case then says so, which comes of that."""
     lost = next((one for one in trace.exchanges if one.to_target and one.fault), None)
-    if lost is None or not lost.fault or lost.fault.startswith(http_client.NOT_CONNECTED) or lost.is_out_of_time:
+    if lost is None or not lost.fault or lost.is_out_of_time or lost.fault.startswith(OTHER_FAULTS):
         return False
     told = await targets.about_end(target, within_s)
     trace.exchanges[lost.n] = replace(lost, fault=lost.fault + told)

@@ -15,7 +15,7 @@ from typing_extensions import TypeVar
 from rollout_conformance.steps.engine import http_client, lateness
 from rollout_conformance.steps.engine.findings import SuiteError
 from rollout_conformance.steps.engine.response_wait import response_wait
-from rollout_conformance.steps.engine.trace import NO_ANSWER, Event, Request, Response, Trace
+from rollout_conformance.steps.engine.trace import GIVEN_UP, NO_ANSWER, Event, Request, Response, Trace
 
 if TYPE_CHECKING:
     from rollout_conformance.steps.engine.targets import Target
@@ -120,7 +120,7 @@ class Session(Generic[S, C]):
             self.trace.close(n, fault=f"not read by the suite: {error}")
             raise
         except asyncio.CancelledError:
-            self.trace.close(n, fault="given up by the suite")
+            self.trace.close(n, fault=GIVEN_UP)
             raise
         return n
 

@@ -17,6 +17,7 @@ NO_ANSWER = "no answer within"
 SILENT = "no end within"  # of a stream that stays open
 STILL_SENDING = "still sending after"
 "How the fault of an exchange begins whose end the suite did not wait for."
+GIVEN_UP = "given up by the suite"  # the fault of an exchange that a session ended while it waited
 
 
 @dataclass(frozen=True, slots=True)

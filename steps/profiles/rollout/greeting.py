@@ -8,14 +8,13 @@ from rollout_conformance.steps.engine.cases import Case, Step
 from rollout_conformance.steps.engine.findings import Location
 from rollout_conformance.steps.engine.lenient_json import mapping, text
 from rollout_conformance.steps.engine.probe_result import (
-    GIVEN_UP,
     PlainRequest,
     ProbeResult,
     excerpt,
     key_source,
     result_of,
 )
-from rollout_conformance.steps.engine.trace import Exchange, Trace, parse
+from rollout_conformance.steps.engine.trace import GIVEN_UP, Exchange, Trace, parse
 from rollout_conformance.steps.peers.script import Reply, Script
 from rollout_conformance.steps.profiles.rollout.actions.prepare import ScriptTrainer
 from rollout_conformance.steps.profiles.rollout.actions.start import Start
