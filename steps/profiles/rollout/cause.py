@@ -12,7 +12,7 @@ from rollout_conformance.steps.engine.cases import Case
 from rollout_conformance.steps.engine.findings import Cause, Finding
 from rollout_conformance.steps.engine.json_diff import show
 from rollout_conformance.steps.engine.lenient_json import mapping
-from rollout_conformance.steps.engine.trace import NotJson
+from rollout_conformance.steps.engine.trace import NotJson, parse
 from rollout_conformance.steps.peers.token_oracle import Issued
 from rollout_conformance.steps.peers.trainer import HUNG_UP
 from rollout_conformance.steps.profiles.rollout.actions.requests import StopServer
@@ -45,6 +45,7 @@ NO_RETRY_OWED = (
     "a sync server does not have to retry; leave out this dialect (`dialects:`, `@callback`), or the failure"
 )
 RETRIES_ARE_LIMITED = "any limited number of retries will do"
+CANCELS_ALL = "ROLLOUT-226"
 LEASE_ENDED = "ROLLOUT-280"
 STATUSES = ("COMPLETED", "ERROR")
 UNKNOWN_STATUS = {"routed": "ROLLOUT-214", "leased": "ROLLOUT-279"}  # these dialects have statuses of their own
@@ -289,7 +290,19 @@ def _silent(accused: str, view: CaseView, rollout: Rollout) -> Cause:
     requirement = RESULTS.get(rollout.dialect, accused) if accused == ENDS_BY_ITSELF else accused
     observed = f"none within {view.patience_s:g} s of silence"
     last = max([start.n for start in rollout.starts] + [chat.n for chat in rollout.chats])
+    if (cancelled := _cancelled_with_all(view, rollout)) is not None:
+        requirement, last = CANCELS_ALL, max(last, cancelled)
     return Cause(f"{what}: {observed}", Finding(requirement, what, observed, (last,), timing=True), last + 1)
+
+
+def _cancelled_with_all(view: CaseView, rollout: Rollout) -> int | None:
+    """The request that cancelled all rollouts, this one among them, where the server accepted it: what it did not end is what that broke."""
+    sent = [event.exchange for event in rollout.events if event.name == "CancelSent"]
+    for exchange in (view.trace.exchanges[n] for n in sent if n < len(view.trace.exchanges)):
+        accepted = exchange.response is not None and exchange.response.status < REJECTED
+        if accepted and mapping(parse(exchange.request.body)).get("all") is True:
+            return exchange.n
+    return None
 
 
 def _waits_its_turn(accused: str, view: CaseView, rollout: Rollout) -> str:
