@@ -159,7 +159,9 @@ def command(
         cases = meant(_loaded(run_options, paths, by_requirements))
         sys.exit(early_end.run(_dry_run(run_options, cases, how.verbose > 0, named=bool(files or patterns))))
     if run_options.target is None and run_options.backend == SCRIPTED:
-        click.echo("NOTE  No --target is given: the reference server of the suite is judged.", err=True)
+        click.echo(
+            f"NOTE  No --target is given: the reference of the profile {run_options.profile} is judged.", err=True
+        )
     with ENDING.bounded(max_time, f"--max-time {max_time:g}"):
         found = RunResults(run_options, report_file, baseline_file.load(known_file, run_options.level))
         if run_options.backend != BOTH:

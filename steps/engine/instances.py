@@ -80,6 +80,8 @@ class Instances:
                 yield await self._ready(pooled), True
         else:
             target = await self.shared(case.variant)
+            if target.is_over and await self.replaced(case.variant, target):
+                target = await self.shared(case.variant)
             yield await self._well(case.variant, target) if apart else (target, True)
 
     async def _launched(self, stack: contextlib.AsyncExitStack, variant: str) -> Target:
@@ -132,7 +134,7 @@ class Instances:
 
     async def replaced(self, variant: str, target: Target) -> bool:
         """Whether another instance has taken the place of a shared one whose process has ended by itself. Raises `StartError`."""
-        if not await targets.has_ended(target):
+        if not target.is_over:
             return False
         async with self.replacing:
             if (await self.shared(variant)) is not target:

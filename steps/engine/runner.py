@@ -40,10 +40,6 @@ EVERYTHING = 1_000_000
 EXCLUSIVE = "exclusive"  # the tag of a case that no other case may be in flight beside
 HURRIED_S = 3.0
 AT_ONCE_S = 0.05
-OTHER_FAULTS = (
-    http_client.NOT_CONNECTED,
-    GIVEN_UP,
-)  # which do not come of the end of a process while a case was played
 LAST_ENDED = 3  # cases that are named where a target has ended: one of them may be why
 SLOW, SLOW_S = "slow", 7.0  # the tag of a case that waits for seconds: such a one begins early
 LAST = "last"  # the tag of a case that may leave the target unable to answer
@@ -210,19 +206,19 @@ class Runner(Generic[S, V]):
                 hurried = self.retries.silent and not again  # known only now: it may have waited long for its turn
                 if hurried:
                     self.instances.widen()
+                was_running = not target.is_over
                 since = self.playing[f"{case.name}[{case.dialect}]"] = time.monotonic()
                 cpu = CpuWait(target.process.pid if target.process else None)
                 waited = self.standstill.watched(self._patience(case, hurried=False))
                 async with limit(most_s, self.lateness.since), waited:
                     session = await self._acted(case, target, trace, apart, not well, hurried)
                 cpu_wait_s = cpu.seconds()
-            has_ended = await _note_end(trace, target, END_NOTED_S if self.instances.is_shared(case) else AT_ONCE_S)
+            within_s = END_NOTED_S if self.instances.is_shared(case) else AT_ONCE_S
+            has_ended = was_running and await _note_end(trace, target, within_s)
             judgement, late_s = await self._settled(case, session, since)
-            if self.instances.is_shared(case) and (fault := _refused(trace)):
-                if await self.instances.replaced(case.variant, target):
-                    return await self._once(case, again)
-                if reason := await self._unreachable(fault, target):
-                    judgement = Judgement(Verdict.ERROR, {}, (), reason)
+            refused = self.instances.is_shared(case) and not has_ended and _refused(trace)
+            if refused and (reason := await self._unreachable(refused, target)):
+                judgement = Judgement(Verdict.ERROR, {}, (), reason)
         except TimeoutError:
             told = self.standstill.reason or f"the case did not end within {most_s:g} s"
             judgement = Judgement(Verdict.ERROR, {}, (), told)
@@ -361,7 +357,7 @@ def _refused(trace: Trace) -> str | None:
 async def _note_end(trace: Trace, target: Target, within_s: float) -> bool:
     """Whether the process of the target ended in this case, or beside it; the first fault of the case then says so, which comes of that."""
     lost = next((one for one in trace.exchanges if one.to_target and one.fault), None)
-    if lost is None or not lost.fault or lost.is_out_of_time or lost.fault.startswith(OTHER_FAULTS):
+    if lost is None or not lost.fault or lost.is_out_of_time or lost.fault == GIVEN_UP:
         return False
     told = await targets.about_end(target, within_s)
     trace.exchanges[lost.n] = replace(lost, fault=lost.fault + told)

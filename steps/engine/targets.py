@@ -70,6 +70,12 @@ class Target:
     killed: bool = False
     ended_before: bool = False
 
+    @property
+    def is_over(self) -> bool:
+        """Whether its process has ended by itself; False of a URL."""
+        ended = self.process is not None and self.process.returncode is not None
+        return ended and (not self.stopped or self.ended_before)
+
     def log(self, since: int = 0) -> str:
         """What it wrote, from the byte `since` on."""
         return self._written(since).decode("utf-8", "replace")
@@ -193,7 +199,7 @@ async def has_ended(target: Target, within_s: float = END_NOTED_S) -> bool:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(within_s):
             await target.process.wait()
-    return target.process.returncode is not None
+    return target.is_over
 
 
 async def about_end(target: Target, within_s: float = END_NOTED_S) -> str:

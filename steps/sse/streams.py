@@ -18,7 +18,7 @@ from rollout_conformance.steps.http.responses import KeptResponse
 from rollout_conformance.steps.sse.parser import Parser, SseEvent
 
 DONE = "[DONE]"
-FIELD = re.compile(r"\s*(?:(?:data|event|id|retry)\s*(?::|$)|:)")
+FIELD = re.compile(r"(?:data|event|id|retry)(?::|$)|:")
 LONGEST_EVENT = 16 << 20  # bytes
 KEPT_EVENTS = 1000  # of a stream that is not read to its end because it has too many
 PATIENCE = 4  # times the patience of the session: the longest time that a stream is read

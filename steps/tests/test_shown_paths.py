@@ -91,7 +91,7 @@ def test_who_names_no_target_learns_what_is_judged(project: Path, words: list[st
     (project / "card.yaml").write_text("dialects: [sync]\n")
     result = CliRunner().invoke(cli, ["run", *words])
     assert result.exit_code == 0, result.output
-    assert ("NOTE  No --target is given: the reference server of the suite is judged." in result.stderr) is noted
+    assert ("NOTE  No --target is given: the reference of the profile rollout is judged." in result.stderr) is noted
 
 
 def test_a_profile_that_is_not_installed_is_named(project: Path) -> None:
