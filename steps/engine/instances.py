@@ -80,7 +80,7 @@ class Instances:
                 yield await self._ready(pooled), True
         else:
             target = await self.shared(case.variant)
-            if target.is_over and await self.replaced(case.variant, target):
+            if await self.replaced(case.variant, target):
                 target = await self.shared(case.variant)
             yield await self._well(case.variant, target) if apart else (target, True)
 

@@ -39,7 +39,7 @@ LIVE_CASE_S = 300.0  # a real model generates, perhaps on two cores
 EVERYTHING = 1_000_000
 EXCLUSIVE = "exclusive"  # the tag of a case that no other case may be in flight beside
 HURRIED_S = 3.0
-AT_ONCE_S = 0.05
+AT_ONCE_S = 0.05  # the end of an instance that one case has to itself is looked for, not waited for
 LAST_ENDED = 3  # cases that are named where a target has ended: one of them may be why
 SLOW, SLOW_S = "slow", 7.0  # the tag of a case that waits for seconds: such a one begins early
 LAST = "last"  # the tag of a case that may leave the target unable to answer
@@ -349,7 +349,7 @@ def _waits_s(case: Case) -> float:
 
 
 def _refused(trace: Trace) -> str | None:
-    """The fault of a case before which the target had ended: the case in which it ended has a fault of another kind first."""
+    """The fault of a case whose first request that failed was refused a connection; None of any other case."""
     first = next((one.fault for one in trace.exchanges if one.to_target and one.fault), "")
     return first if first.startswith(http_client.NOT_CONNECTED) else None
 
