@@ -14,7 +14,7 @@ class Outcome:
     `seconds` is the time from its slot to its judgement; `rerun` the command that runs it again. `late_s` is by how much the suite itself
     was late meanwhile; `alone` when no other case was in flight at its instance of the target; `repeats` whether a failure showed again when
     the case was played once more with no other beside it, None when that was not tried; `cpu_wait_s` how long the suite or the target waited
-    for a CPU at most; `hurried` when a silent target was waited for less long than its card says; `has_ended` when the process of the
+    for a CPU at most; `hurried` when a silent target was waited for less long than its card says; `target_ended` when the process of the
     target ended meanwhile."""
 
     case: Case
@@ -27,7 +27,7 @@ class Outcome:
     repeats: bool | None = None
     cpu_wait_s: float = 0.0
     hurried: bool = False
-    has_ended: bool = False
+    target_ended: bool = False
 
     @property
     def slowed_s(self) -> float:

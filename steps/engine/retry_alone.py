@@ -36,7 +36,7 @@ class RetryPolicy:
         judgement = outcome.judgement
         if judgement.cause is not None and judgement.cause.again:
             return judgement.cause.reason
-        if outcome.has_ended and not outcome.alone:
+        if outcome.target_ended and not outcome.alone:
             return "the process of the target ended while other cases were in flight"
         if self._may_decide_alone(outcome):
             return f"it decided nothing, and the suite or the target was late itself, by {outcome.slowed_s:.1f} s"

@@ -198,7 +198,7 @@ class Runner(Generic[S, V]):
         most_s = self.most_s(case)
         disturbs = self.profile.disturbs(case)
         apart = again or disturbs
-        hurried = has_ended = False
+        hurried = target_ended = False
         try:
             async with self._slot(case, apart), self.instances.of(case, apart) as (target, well):
                 if disturbs and well:
@@ -214,9 +214,9 @@ class Runner(Generic[S, V]):
                     session = await self._acted(case, target, trace, apart, not well, hurried)
                 cpu_wait_s = cpu.seconds()
             within_s = END_NOTED_S if self.instances.is_shared(case) else AT_ONCE_S
-            has_ended = was_running and await _note_end(trace, target, within_s)
+            target_ended = was_running and await _note_end(trace, target, within_s)
             judgement, late_s = await self._settled(case, session, since)
-            refused = self.instances.is_shared(case) and not has_ended and _refused(trace)
+            refused = self.instances.is_shared(case) and not target_ended and _refused(trace)
             if refused and (reason := await self._unreachable(refused, target)):
                 judgement = Judgement(Verdict.ERROR, {}, (), reason)
         except TimeoutError:
@@ -242,7 +242,7 @@ class Runner(Generic[S, V]):
             alone,
             cpu_wait_s=cpu_wait_s,
             hurried=hurried,
-            has_ended=has_ended,
+            target_ended=target_ended,
         )
 
     def most_s(self, case: Case) -> float:

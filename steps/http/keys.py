@@ -8,6 +8,7 @@ from rollout_conformance.steps.engine.findings import SuiteError
 WRONG_KEY = "rc-no-such-key"
 NOT_ASCII = "schl\u00fcssel"
 SHORTEST_SECRET = 8  # a shorter key occurs in ordinary text
+LONGEST_WORD = 16  # letters of a word of ordinary text
 
 
 class CardWithKeys(Protocol):
@@ -32,7 +33,7 @@ def bearer(key: str | None) -> dict[str, str]:
 
 def recognisable(keys: Iterable[str | None]) -> list[str]:
     """The keys that prove a leak wherever they occur. One that is short, or a single word such as `anything`, occurs in ordinary text."""
-    return [key for key in keys if isinstance(key, str) and len(key) >= SHORTEST_SECRET and not key.isalpha()]
+    return [key for key in keys if key and len(key) >= (LONGEST_WORD if key.isalpha() else SHORTEST_SECRET)]
 
 
 def wrong_keys(key: str) -> dict[str, str]:

@@ -10,7 +10,7 @@ def test_a_key_that_occurs_in_ordinary_text_proves_no_leak(word: str | None) -> 
     assert recognisable([word]) == []
 
 
-@pytest.mark.parametrize("key", ["key-of-a-client", "sk-0123456789", "a1b2c3d4"])
+@pytest.mark.parametrize("key", ["key-of-a-client", "sk-0123456789", "a1b2c3d4", "qwzxvkjhgfdsapoi"])
 def test_a_key_that_no_other_text_has_proves_one(key: str) -> None:
     assert recognisable([key]) == [key]
 
