@@ -18,6 +18,7 @@ from rollout_conformance.steps.engine.findings import Judgement, Location, Verdi
 from rollout_conformance.steps.engine.instances import Instances
 from rollout_conformance.steps.engine.runner import Options, Runner
 from rollout_conformance.steps.engine.target_card import Card
+from rollout_conformance.steps.engine.targets import Target
 from rollout_conformance.steps.engine.time_limit import OutOfTime, cut_main, cut_others, forbid, time_limit
 
 SLOW = "a" * 60 + "b"
@@ -175,7 +176,7 @@ class Endless(Runner):
 
 @contextlib.asynccontextmanager
 async def no_target(self: Instances, case: Case, apart: bool) -> AsyncIterator[Any]:
-    yield SimpleNamespace(process=None), True
+    yield Target("http://target"), True
 
 
 def test_a_case_that_cannot_be_judged_in_its_time_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
